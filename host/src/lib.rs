@@ -1,0 +1,21 @@
+//! A node that runs WebAssembly component plugins which move data between machines.
+
+pub mod blob;
+pub mod capability;
+pub mod control;
+pub mod digest;
+pub mod engine;
+pub mod home;
+mod host_api;
+pub mod identity;
+pub mod link;
+pub mod log;
+pub mod message;
+pub mod node;
+pub mod package;
+pub mod peers;
+pub mod process;
+pub mod rights;
+pub mod state;
+pub mod ticket;
+pub mod vfs;
