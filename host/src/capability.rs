@@ -50,9 +50,7 @@ impl Kind {
             }
             (Kind::Network, Kind::Network) | (Kind::Spawning, Kind::Spawning) => true,
             (Kind::Messaging(process), Kind::Messaging(other)) => process == other,
-            (Kind::Custom { issuer, params }, Kind::Custom { issuer: other_issuer, params: other_params }) => {
-                issuer == other_issuer && params == other_params
-            }
+            (Kind::Custom { issuer, params }, Kind::Custom { issuer: other_issuer, params: other_params }) => issuer == other_issuer && params == other_params,
             _ => false,
         }
     }
@@ -122,12 +120,7 @@ impl Capability {
 
     /// The same, for another holder: a new link that ends with this one.
     pub(crate) fn passed_on(&self, giver: &ProcessId) -> Self {
-        Self(Arc::new(Link {
-            kind: self.0.kind.clone(),
-            made_from: Some(self.clone()),
-            giver: Some(giver.clone()),
-            revoked: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Link { kind: self.0.kind.clone(), made_from: Some(self.clone()), giver: Some(giver.clone()), revoked: AtomicBool::new(false) }))
     }
 
     /// A new link that allows `kind` only.
