@@ -202,6 +202,14 @@ impl RequestId {
     pub fn random() -> Self {
         Self(rand::random())
     }
+
+    pub(crate) fn number(self) -> u128 {
+        self.0
+    }
+
+    pub(crate) fn from_number(number: u128) -> Self {
+        Self(number)
+    }
 }
 
 /// The content of a message, whichever way it goes.
