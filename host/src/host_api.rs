@@ -30,7 +30,7 @@ use crate::process::pending::ReplyTo;
 use crate::vfs::{Directory, File};
 
 mod bindings {
-    #![allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    #![allow(missing_docs, unreachable_pub, private_interfaces, clippy::all, clippy::pedantic, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     wasmtime::component::bindgen!({
         path: "../wit/host",
         world: "process",
@@ -67,22 +67,22 @@ pub(crate) use messaging::await_response;
 
 /// A blob in a process's table, counted against its limit.
 #[derive(Debug)]
-pub(crate) struct BlobHandle(Blob);
+pub struct BlobHandle(Blob);
 
 /// The right to answer one request.
 #[derive(Debug)]
-pub(crate) struct Responder(ReplyTo);
+pub struct Responder(ReplyTo);
 
 /// An open file, and the capability that it was opened with.
 #[derive(Debug)]
-pub(crate) struct FileHandle {
+pub struct FileHandle {
     file: Arc<File>,
     capability: Capability,
 }
 
 /// An open directory, and the capability that it was opened with.
 #[derive(Debug)]
-pub(crate) struct DirectoryHandle {
+pub struct DirectoryHandle {
     directory: Arc<Directory>,
     capability: Capability,
 }
@@ -181,5 +181,5 @@ impl wasmtime::ResourceLimiter for MemoryLimit {
 
 /// Makes every interface available to guests.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    bindings::Process_::add_to_linker::<_, wasmtime::component::HasSelf<_>>(linker, |guest| guest)
+    bindings::Process::add_to_linker::<_, wasmtime::component::HasSelf<_>>(linker, |guest| guest)
 }

@@ -131,7 +131,7 @@ impl Node {
         let limits = options.limits;
         let name = home.settings().name.clone();
         let identity = Arc::new(Identity::load(&home.identity_path())?);
-        let peers = Arc::new(Peers::open(&home.peers_path(), &name, identity.public_key())?);
+        let peers = Arc::new(Peers::open(&home.peers_path(), &identity)?);
         let router = Router::new(&name, limits.pending_requests);
         let links = Links::new(identity.clone(), peers.clone(), router.clone(), Deadlines::default());
         router.connect(links.clone());
@@ -171,7 +171,7 @@ impl Node {
 
     /// Its public key: what it *is*, to others.
     pub fn public_key(&self) -> PublicKey {
-        self.inner.identity.public_key()
+        self.inner.identity.key()
     }
 
     /// Accepts links on an address (port 0: a free one) until the node ends, and returns the address.

@@ -37,11 +37,8 @@ impl TryFrom<&standard::Address> for Address {
 
 impl From<Rights> for standard::Rights {
     fn from(rights: Rights) -> Self {
-        let mut flags = Self::empty();
-        flags.set(Self::LIST, rights.list);
-        flags.set(Self::READ, rights.read);
-        flags.set(Self::WRITE, rights.write);
-        flags
+        let pairs = [(rights.list, Self::LIST), (rights.read, Self::READ), (rights.write, Self::WRITE)];
+        pairs.into_iter().filter_map(|(has, flag)| has.then_some(flag)).fold(Self::empty(), |flags, flag| flags | flag)
     }
 }
 
