@@ -182,6 +182,9 @@ fn what_becomes_a_link_between_looking_and_opening_does_not_lead_out() {
     fs::write(drive.join("file"), "harmless").unwrap();
     symlink("../beside", drive.join("flip-link")).unwrap();
     symlink("../beside/secret", drive.join("file-link")).unwrap();
+    // Not a way out, and not followed either.
+    fs::write(drive.join("near"), "harmless").unwrap();
+    symlink("inside/mine", drive.join("near-link")).unwrap();
     let stop = AtomicBool::new(false);
     let (mut opened, mut refused) = (0, 0);
     std::thread::scope(|scope| {
@@ -192,12 +195,13 @@ fn what_becomes_a_link_between_looking_and_opening_does_not_lead_out() {
             while !stop.load(Ordering::Relaxed) {
                 swap("flip", "flip-link");
                 swap("file", "file-link");
+                swap("near", "near-link");
             }
         });
         // Until both have been seen often enough to have met every order of the two.
         let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end && (opened < 2000 || refused < 2000) {
-            for path in ["flip/secret", "file"] {
+            for path in ["flip/secret", "file", "near"] {
                 match ground.root.open_file(path, READ) {
                     Ok(file) => {
                         assert_eq!(file.read(0, 100).unwrap(), b"harmless".as_slice());
