@@ -86,10 +86,9 @@ impl VfsError {
 /// The system's words, without the number.
 pub(crate) fn words(error: &io::Error) -> String {
     let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_lowercase(),
-        None => text,
-    }
+    let words = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);
+    let mut characters = words.chars();
+    characters.next().map(|first| first.to_lowercase().chain(characters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
