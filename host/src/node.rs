@@ -24,7 +24,7 @@ use crate::engine::{Engine, EngineError, Limits};
 use crate::home::Home;
 use crate::identity::{Identity, IdentityError, PublicKey};
 use crate::link::{Deadlines, Links};
-use crate::message::{NameError, PackageId, ProcessId, SendErrorKind};
+use crate::message::{NameError, NodeName, PackageId, ProcessId};
 use crate::peers::{Peers, PeersError};
 pub use crate::process::ProcessInfo;
 use crate::router::Router;
@@ -132,8 +132,8 @@ impl Node {
         let name = home.settings().name.clone();
         let identity = Arc::new(Identity::load(&home.identity_path())?);
         let peers = Arc::new(Peers::open(&home.peers_path(), &identity)?);
-        let router = Router::new(&name, limits.pending_requests);
-        let links = Links::new(identity.clone(), peers.clone(), router.clone(), Deadlines::default());
+        let router = Router::new(NodeName::new(&name)?, limits.pending_requests);
+        let links = Links::new(&identity, peers.clone(), Deadlines::default())?;
         router.connect(links.clone());
         let (cache, engine_limits) = (home.cache_path(), limits.clone());
         let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits))
@@ -219,10 +219,7 @@ impl Node {
     }
 
     /// An endpoint for the program that runs the node.
-    ///
-    /// # Errors
-    /// Only if the node has no valid name, which [`Home`] does not allow.
-    pub fn client(&self) -> Result<Client, SendErrorKind> {
+    pub fn client(&self) -> Client {
         Client::new(self)
     }
 

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, RwLock};
 
 use crate::blob::Blob;
-use crate::link::{Head, HeadKind, LinkError, Links, Refusal};
-use crate::message::{Address, Content, MAX_BODY, MAX_CONTEXT, MAX_METADATA, MAX_REMOTE_BLOB, ProcessId, RequestId, SendErrorKind};
+use crate::link::{Head, HeadKind, Inbound, Links, Refusal};
+use crate::message::{Address, Content, NodeName, MAX_BODY, MAX_CONTEXT, MAX_METADATA, MAX_REMOTE_BLOB, ProcessId, RequestId, SendErrorKind};
 use crate::process::Process;
 use crate::process::mailbox::Item;
 use crate::process::pending::{ReplyTo, Request, Then};
@@ -48,7 +48,7 @@ pub(crate) enum RespondError {
 
 /// See the module.
 pub(crate) struct Router {
-    our_name: String,
+    our_name: NodeName,
     pending_requests: usize,
     processes: RwLock<HashMap<ProcessId, Arc<Process>>>,
     /// Which process waits for a response from another node.
@@ -58,10 +58,10 @@ pub(crate) struct Router {
 }
 
 impl Router {
-    pub(crate) fn new(our_name: &str, pending_requests: u32) -> Arc<Self> {
+    pub(crate) fn new(our_name: NodeName, pending_requests: u32) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
-            our_name: our_name.into(),
+            our_name,
             pending_requests: pending_requests as usize,
             processes: RwLock::default(),
             abroad: Mutex::default(),
@@ -71,14 +71,16 @@ impl Router {
 
     /// Gives it the links, once.
     pub(crate) fn connect(&self, links: Links) {
+        let inbound: Weak<dyn Inbound> = self.this.clone();
+        links.set_inbound(inbound);
         if self.links.set(links).is_err() {
             tracing::error!("the links were set twice");
         }
     }
 
     /// The address of a process of this node.
-    pub(crate) fn address_of(&self, process: &ProcessId) -> Option<Address> {
-        Address::new(&self.our_name, process.clone()).ok()
+    pub(crate) fn address_of(&self, process: &ProcessId) -> Address {
+        self.our_name.address(process)
     }
 
     pub(crate) fn find(&self, process: &ProcessId) -> Option<Arc<Process>> {
@@ -130,7 +132,7 @@ impl Router {
             return Err((kind, outgoing));
         }
         from.messages_out.fetch_add(1, Ordering::Relaxed);
-        if outgoing.target.node() == self.our_name { self.request_here(from, outgoing).await } else { self.request_abroad(from, outgoing).await }
+        if outgoing.target.node() == self.our_name.as_str() { self.request_here(from, outgoing).await } else { self.request_abroad(from, outgoing).await }
     }
 
     fn check(&self, from: &Process, outgoing: &Outgoing) -> Result<(), SendErrorKind> {
@@ -155,7 +157,7 @@ impl Router {
             let why = format!("{} is not public and belongs to another package: the capability 'messaging' for it is needed", target.id);
             return Err((SendErrorKind::Denied(why), outgoing));
         }
-        let Some(source) = self.address_of(&from.id) else { return Err((SendErrorKind::NoSuchProcess, outgoing)) };
+        let source = self.address_of(&from.id);
         let size = size_of(&outgoing.content);
         let wait = outgoing.expects.map_or(MAILBOX_WAIT, |wait| Duration::from_millis(wait).min(MAILBOX_WAIT));
         let started = Instant::now();
@@ -234,7 +236,7 @@ impl Router {
             None => (None, head),
         };
         if let Err(error) = links.send(&node, head, blob, lanes).await {
-            let kind = send_error(error);
+            let kind = SendErrorKind::from(error);
             let Some(id) = id else {
                 return Err((kind, Outgoing { target, content, expects, then: Then::Receive { context: None }, inherited: handed_on }));
             };
@@ -261,7 +263,7 @@ impl Router {
         }
         from.owed.lock().remove(reply);
         from.messages_out.fetch_add(1, Ordering::Relaxed);
-        let Some(source) = self.address_of(&from.id) else { return Ok(()) };
+        let source = self.address_of(&from.id);
         self.deliver_response(from, source, reply.clone(), content).await
     }
 
@@ -344,14 +346,6 @@ fn check_abroad(content: &Content) -> Result<(), SendErrorKind> {
 
 fn size_of(content: &Content) -> u64 {
     content.body.len() as u64 + content.metadata.as_ref().map_or(0, |text| text.len() as u64) + content.blob.as_ref().map_or(0, Blob::resident)
-}
-
-fn send_error(error: LinkError) -> SendErrorKind {
-    match error {
-        LinkError::UnknownPeer(_) => SendErrorKind::UnknownNode,
-        LinkError::TooLarge(why) => SendErrorKind::TooLarge(why),
-        other => SendErrorKind::Offline(other.to_string()),
-    }
 }
 
 fn refusal_of(kind: SendErrorKind) -> Refusal {

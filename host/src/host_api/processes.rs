@@ -48,13 +48,12 @@ impl Host for Guest {
     }
 
     fn parent(&mut self) -> wasmtime::Result<Option<standard::Address>> {
-        let parent = self.process.parent.as_ref().and_then(|parent| self.node.router.address_of(parent));
-        Ok(parent.as_ref().map(Into::into))
+        Ok(self.process.parent.as_ref().map(|parent| (&self.node.router.address_of(parent)).into()))
     }
 
     fn children(&mut self) -> wasmtime::Result<Vec<standard::Address>> {
         let children: Vec<ProcessId> = self.process.children.lock().iter().cloned().collect();
-        Ok(children.iter().filter_map(|child| self.node.router.address_of(child)).map(|address| (&address).into()).collect())
+        Ok(children.iter().map(|child| (&self.node.router.address_of(child)).into()).collect())
     }
 
     fn running(&mut self, process: standard::ProcessId) -> wasmtime::Result<bool> {

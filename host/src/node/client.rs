@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::{Node, NodeInner};
 use crate::capability::{Capability, Kind};
 use crate::host_api::await_response;
-use crate::message::{Address, Content, PackageId, ProcessId, SendErrorKind};
+use crate::message::{Address, Content, ProcessId, SendErrorKind};
 use crate::process::mailbox::Item;
 use crate::process::pending::{ReplyTo, Then};
 use crate::process::{Birth, Process};
@@ -51,16 +51,14 @@ impl Reply {
 }
 
 impl Client {
-    pub(super) fn new(node: &Node) -> Result<Self, SendErrorKind> {
+    pub(super) fn new(node: &Node) -> Self {
         let node = node.inner.clone();
-        let package = PackageId::new("command", "transship").map_err(|error| SendErrorKind::Denied(error.to_string()))?;
-        let name = format!("client-{:016x}", rand::random::<u64>());
-        let id = ProcessId::new(&name, &package).map_err(|error| SendErrorKind::Denied(error.to_string()))?;
-        let address = node.router.address_of(&id).ok_or(SendErrorKind::NoSuchProcess)?;
+        let id = ProcessId::of_client(rand::random());
+        let address = node.router.address_of(&id);
         let birth = Birth { id, parent: None, component: "client".into(), public: false, owner: true, held: Vec::new(), memory_limit: 0 };
         let process = Arc::new(Process::new(birth, &node.limits));
         node.router.enter(&process);
-        Ok(Self { node, process, address })
+        Self { node, process, address }
     }
 
     /// Its address, for processes to send to.

@@ -87,7 +87,7 @@ pub(crate) async fn start(node: &Arc<NodeInner>, package: &PackageId, birth: Bir
         Err(_) => return Err(SpawnRefusal::Limit(format!("{} processes are running, as many as this node may run", node.limits.processes))),
     };
     let id = birth.id.clone();
-    let address = node.router.address_of(&id).ok_or_else(|| SpawnRefusal::InvalidName(id.to_string()))?;
+    let address = node.router.address_of(&id);
     let parent = birth.parent.as_ref().and_then(|parent| node.router.find(parent));
     let process = Arc::new(Process::new(birth, &node.limits));
     if !node.router.enter(&process) {

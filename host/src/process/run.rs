@@ -112,7 +112,7 @@ async fn send_last_words(node: &NodeInner, process: &Process, end: &End, request
 }
 
 async fn run_once(node: &Arc<NodeInner>, process: &Arc<Process>, component: &ProcessPre<Guest>, ready: &mut Option<oneshot::Sender<Result<(), String>>>) -> End {
-    let Some(address) = node.router.address_of(&process.id) else { return End::Failed("the node has no name".into()) };
+    let address = node.router.address_of(&process.id);
     let mut store = Store::new(node.engine.wasmtime(), Guest::new(node.clone(), process.clone(), address.clone()));
     store.limiter(|guest| &mut guest.memory);
     let most = node.limits.busy.div_ceil(u64::try_from(EPOCH.as_millis()).unwrap_or(1).max(1)).max(1);

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::Router;
 use crate::blob::Blob;
-use crate::link::{Head, HeadKind, Inbound, Refusal};
+use crate::link::{Deliver, Head, HeadKind, Inbound, Refusal};
 use crate::message::{Address, Content, RequestId, SendErrorKind};
 use crate::process::Process;
 use crate::process::mailbox::{Item, Room};
@@ -35,7 +35,7 @@ impl Router {
 }
 
 impl Inbound for Router {
-    fn admit<'a>(&'a self, peer: &'a str, head: Head, blob_length: u64) -> BoxFuture<'a, Result<Box<dyn FnOnce(Option<Blob>) + Send>, Refusal>> {
+    fn admit<'a>(&'a self, peer: &'a str, head: Head, blob_length: u64) -> BoxFuture<'a, Result<Deliver, Refusal>> {
         Box::pin(async move {
             let source = Address::new(peer, head.source.clone()).map_err(|error| Refusal::Denied(error.to_string()))?;
             let target = self.find(&head.target).ok_or(Refusal::NoSuchProcess)?;
@@ -56,7 +56,7 @@ impl Inbound for Router {
                             target.owed.lock().insert(reply.clone());
                         }
                         target.mailbox.deliver(Item::Request { source, content: content(blob), reply }, room);
-                    }) as Box<dyn FnOnce(Option<Blob>) + Send>)
+                    }) as Deliver)
                 }
                 HeadKind::Response { to } => {
                     if target.pending.lock().waits_for(to) != Some(peer) {
@@ -69,7 +69,7 @@ impl Inbound for Router {
                         if let Some(router) = router.upgrade() {
                             router.response_arrived(target, source, to, content(blob), room);
                         }
-                    }) as Box<dyn FnOnce(Option<Blob>) + Send>)
+                    }) as Deliver)
                 }
             }
         })
@@ -80,7 +80,8 @@ impl Inbound for Router {
         let kind = match why {
             Refusal::NoSuchProcess | Refusal::NotExpected => SendErrorKind::NoSuchProcess,
             Refusal::Denied(why) => SendErrorKind::Denied(why),
-            Refusal::Busy(why) => SendErrorKind::Offline(why),
+            Refusal::Busy(why) | Refusal::Broken(why) => SendErrorKind::Offline(why),
+            Refusal::Unreadable(why) => SendErrorKind::Denied(format!("the blob of the response could not be read: {why}")),
         };
         let Some(process) = self.abroad.lock().remove(&id) else { return };
         self.fail(&ReplyTo { node: None, process, request: id }, kind);

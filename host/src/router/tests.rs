@@ -20,7 +20,7 @@ impl World {
     }
 
     fn with(limits: Limits) -> Self {
-        Self { router: Router::new("alice", limits.pending_requests), limits }
+        Self { router: Router::new(NodeName::new("alice").unwrap(), limits.pending_requests), limits }
     }
 
     fn process(&self, id: &str, public: bool) -> Arc<Process> {
