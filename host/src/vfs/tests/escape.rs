@@ -184,9 +184,9 @@ fn while_exchanging(ground: &Ground, name: &str, link: &str, open: impl Fn() -> 
                 rustix::fs::renameat_with(rustix::fs::CWD, &name, rustix::fs::CWD, &link, rustix::fs::RenameFlags::EXCHANGE).unwrap();
             }
         });
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_secs(20);
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            while Instant::now() < end && (opened < 2000 || refused < 2000) {
+            while Instant::now() < end && (opened < 20_000 || refused < 20_000) {
                 match open() {
                     Ok(()) => opened += 1,
                     Err(VfsError::Denied(_) | VfsError::NotADirectory(_)) => refused += 1,
