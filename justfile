@@ -23,10 +23,9 @@ default:
 components:
     cd components && {{ guest_env }} cargo component build --release --workspace --locked --target {{ wasm }} {{ guest_flags }}
     cargo build --release --workspace --locked --bin transship-pack
-    for manifest in components/*/package.toml; do \
-        folder=$(dirname "$manifest"); \
-        target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/$(basename "$folder").transship"; \
-    done
+    for folder in $(dirname components/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/$(basename "$folder").transship"; done
+    # Those of the tests are packed too, but not put inside the command.
+    for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/test/$(basename "$folder").transship"; done
 
 # Build everything: the command is target/release/transship, with the packages inside
 [group('build')]

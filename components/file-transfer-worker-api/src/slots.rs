@@ -1,0 +1,46 @@
+//! Which slot a transfer gets: two transfers of one process into the same place must not share a partial file, and one that resumes must find the file of the
+//! attempt before it. So each gets the lowest slot that no running transfer to that place has.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use file_transfer_types::worker::Location;
+
+thread_local! {
+    static TAKEN: RefCell<Slots> = RefCell::default();
+}
+
+/// The slots taken, by transfer.
+#[derive(Debug, Default)]
+struct Slots(BTreeMap<String, (String, u32)>);
+
+impl Slots {
+    fn take(&mut self, id: &str, place: String, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> u32 {
+        self.0.retain(|id, _| running(id));
+        let taken: Vec<u32> = self.0.values().filter(|(other, _)| *other == place).map(|(_, slot)| *slot).collect();
+        let slot = wanted.unwrap_or_else(|| (0..).find(|slot| !taken.contains(slot)).unwrap_or_default());
+        self.0.insert(id.into(), (place, slot));
+        slot
+    }
+}
+
+/// Takes the lowest free slot for a transfer to a place, or the one that is wanted. `running` tells whether a transfer still runs.
+pub(crate) fn take(id: &str, place: &Location, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> u32 {
+    TAKEN.with_borrow_mut(|slots| slots.take(id, format!("{}\n{}", place.drive, place.name), wanted, running))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transfers_to_one_place_get_slots_of_their_own_and_a_later_one_takes_over_a_free_one() {
+        let mut slots = Slots::default();
+        assert_eq!(slots.take("1", "a".into(), None, |_| true), 0);
+        assert_eq!(slots.take("2", "a".into(), None, |_| true), 1);
+        assert_eq!(slots.take("3", "b".into(), None, |_| true), 0);
+        assert_eq!(slots.take("4", "a".into(), None, |id| id != "1"), 0, "the slot of an ended transfer is free");
+        assert_eq!(slots.take("5", "a".into(), Some(7), |_| true), 7);
+        assert_eq!(slots.take("6", "a".into(), None, |_| true), 2);
+    }
+}
