@@ -1,1 +1,187 @@
-//! To be written.
+//! The WebAssembly engine: its settings, its limits, and the cache of what it compiled.
+//!
+//! Holds one wasmtime engine for the whole node, the thread that advances its epochs, and one prepared component for each content digest. What always holds: a
+//! component is compiled once (and, through the cache on disk, once for many starts of the node); a running guest gives up its thread every [`EPOCH`]; no guest has more memory than its
+//! process's limit. If the system refuses the address space for the pool, the engine allocates on demand and says so in the log.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Weak;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::host_api::{Guest, ProcessPre};
+
+/// How often a guest that computes without a call lets others run.
+pub const EPOCH: Duration = Duration::from_millis(10);
+
+/// How much a node and each of its processes may use.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Limits {
+    /// Processes at a time. A composed component takes several instances of the pool, which is sized for this many ordinary processes.
+    pub processes: u32,
+    /// Bytes of WebAssembly memory a process may have, over all its memories.
+    pub memory: u64,
+    /// Bytes of blobs in the node's memory that a process may hold handles to.
+    pub blobs: u64,
+    /// Messages waiting in a mailbox.
+    pub mailbox_messages: u32,
+    /// Bytes waiting in a mailbox.
+    pub mailbox_bytes: u64,
+    /// Requests of one process that wait for a response.
+    pub pending_requests: u32,
+    /// Children of one process.
+    pub children: u32,
+    /// Open files and directories of one process.
+    pub open_files: u32,
+    /// How long a process may compute without calling the node, in milliseconds, before it is ended.
+    pub busy: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            processes: 10_000,
+            memory: 64 << 20,
+            blobs: 256 << 20,
+            mailbox_messages: 1024,
+            mailbox_bytes: 32 << 20,
+            pending_requests: 4096,
+            children: 4096,
+            open_files: 1024,
+            busy: 30_000,
+        }
+    }
+}
+
+/// Why a component could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The engine itself could not be set up.
+    #[error("the WebAssembly engine can't be set up: {0:#}")]
+    Setup(wasmtime::Error),
+    /// The bytes are no component that this node can run.
+    #[error("component {name} can't be loaded: {why:#}")]
+    Component {
+        /// The component's name.
+        name: String,
+        /// What the engine says.
+        why: wasmtime::Error,
+    },
+}
+
+/// The engine. Cloning shares it.
+#[derive(Clone)]
+pub struct Engine {
+    engine: wasmtime::Engine,
+    linker: Arc<Linker<Guest>>,
+    prepared: Arc<Mutex<HashMap<String, ProcessPre<Guest>>>>,
+    /// Ends the epoch thread when the last engine is gone.
+    _alive: Arc<()>,
+}
+
+impl Engine {
+    /// An engine that keeps compiled code in `cache`.
+    ///
+    /// # Errors
+    /// [`EngineError::Setup`] if the system lacks what the engine needs.
+    pub fn new(cache: &Path, limits: &Limits) -> Result<Self, EngineError> {
+        let pooled = wasmtime::Engine::new(&config(cache, Some(pool(limits)))?);
+        let engine = match pooled {
+            Ok(engine) => engine,
+            Err(error) => {
+                tracing::warn!("allocating instances on demand, since the pool can't be reserved: {error:#}");
+                wasmtime::Engine::new(&config(cache, None)?).map_err(EngineError::Setup)?
+            }
+        };
+        let mut linker = Linker::new(&engine);
+        crate::host_api::add_to_linker(&mut linker).map_err(EngineError::Setup)?;
+        let alive = Arc::new(());
+        advance_epochs(&engine, Arc::downgrade(&alive))?;
+        Ok(Self { engine, linker: Arc::new(linker), prepared: Arc::default(), _alive: alive })
+    }
+
+    /// The wasmtime engine, to make stores with.
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+
+    /// A component that was made ready before.
+    pub(crate) fn prepared(&self, digest: &str) -> Option<ProcessPre<Guest>> {
+        self.prepared.lock().get(digest).cloned()
+    }
+
+    /// Makes a component ready to be instantiated; quick when it was made ready before. `digest` identifies `bytes`. Compiling blocks.
+    ///
+    /// # Errors
+    /// [`EngineError::Component`] if it is not a component, or imports what this node does not offer.
+    pub(crate) fn prepare(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<ProcessPre<Guest>, EngineError> {
+        if let Some(ready) = self.prepared.lock().get(digest) {
+            return Ok(ready.clone());
+        }
+        let failed = |why| EngineError::Component { name: name.into(), why };
+        let component = Component::new(&self.engine, bytes).map_err(failed)?;
+        let instance_pre = self.linker.instantiate_pre(&component).map_err(failed)?;
+        let ready = ProcessPre::new(instance_pre).map_err(failed)?;
+        self.prepared.lock().insert(digest.into(), ready.clone());
+        Ok(ready)
+    }
+}
+
+fn config(cache: &Path, pool: Option<PoolingAllocationConfig>) -> Result<Config, EngineError> {
+    let mut config = Config::new();
+    config.wasm_component_model(true).epoch_interruption(true);
+    // A guest's stack is reserved, not resident; 1 MiB leaves the host calls room beside 512 KiB of guest frames.
+    config.max_wasm_stack(512 << 10).async_stack_size(1 << 20);
+    let mut cache_config = CacheConfig::new();
+    cache_config.with_directory(cache);
+    match Cache::new(cache_config) {
+        Ok(cache) => {
+            config.cache(Some(cache));
+        }
+        // Without a cache everything works, only the start is slower.
+        Err(error) => tracing::warn!("compiled code is not kept, since {} can't be used: {error:#}", cache.display()),
+    }
+    if let Some(pool) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    Ok(config)
+}
+
+/// A component made from Rust sources takes one instance of its code and two of adapters, one memory and three tables; one that an API was composed into, about twice that.
+fn pool(limits: &Limits) -> PoolingAllocationConfig {
+    let processes = limits.processes.saturating_add(limits.processes / 10).max(64);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(processes)
+        .total_stacks(processes)
+        .total_core_instances(processes.saturating_mul(4))
+        .total_memories(processes)
+        .total_tables(processes.saturating_mul(3))
+        .max_memories_per_component(16)
+        .max_tables_per_component(64)
+        .max_core_instances_per_component(64)
+        .table_elements(20_000)
+        .max_unused_warm_slots(64);
+    pool
+}
+
+fn advance_epochs(engine: &wasmtime::Engine, alive: Weak<()>) -> Result<(), EngineError> {
+    let engine = engine.weak();
+    std::thread::Builder::new()
+        .name("epochs".into())
+        .spawn(move || {
+            while alive.strong_count() > 0 {
+                std::thread::sleep(EPOCH);
+                let Some(engine) = engine.upgrade() else { return };
+                engine.increment_epoch();
+            }
+        })
+        .map(drop)
+        .map_err(|error| EngineError::Setup(wasmtime::Error::new(error)))
+}

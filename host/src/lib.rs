@@ -16,6 +16,7 @@ pub mod package;
 pub mod peers;
 pub mod process;
 pub mod rights;
+mod router;
 pub mod state;
 pub mod ticket;
 pub mod vfs;

@@ -177,6 +177,35 @@ impl FromStr for Address {
     }
 }
 
+/// The name of a node, known to be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NodeName(Box<str>);
+
+impl NodeName {
+    /// # Errors
+    /// [`NameError::Part`] if it is none.
+    pub(crate) fn new(name: &str) -> Result<Self, NameError> {
+        check_name_part(name)?;
+        Ok(Self(name.into()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address of a process on that node.
+    pub(crate) fn address(&self, process: &ProcessId) -> Address {
+        Address { node: self.0.as_ref().into(), process: process.clone() }
+    }
+}
+
+impl ProcessId {
+    /// The name of an endpoint that is no package's process.
+    pub(crate) fn of_client(number: u64) -> Self {
+        Self { process: format!("client-{number:016x}"), package: PackageId { package: "command".into(), publisher: "transship".into() } }
+    }
+}
+
 macro_rules! serde_as_text {
     ($($name:ty),*) => {$(
         impl Serialize for $name {
@@ -201,6 +230,14 @@ impl RequestId {
     /// A new one.
     pub fn random() -> Self {
         Self(rand::random())
+    }
+
+    pub(crate) fn number(self) -> u128 {
+        self.0
+    }
+
+    pub(crate) fn from_number(number: u128) -> Self {
+        Self(number)
     }
 }
 

@@ -1,1 +1,246 @@
-//! To be written.
+//! A node: everything a home holds, running.
+//!
+//! [`Node::start`] reads the home (identity, peers, settings), loads the packages and starts their processes; [`Node::shutdown`] ends them. A node does nothing by itself: it carries messages between
+//! processes, its peers and its [`Client`]s. Whoever starts a node holds the home's lock, so no home is run twice.
+
+mod client;
+pub(crate) mod packages;
+pub(crate) mod spawn;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use client::{Client, Received, Reply};
+
+use crate::engine::{Engine, EngineError, Limits};
+use crate::home::Home;
+use crate::identity::{Identity, IdentityError, PublicKey};
+use crate::link::{Deadlines, Links};
+use crate::message::{NameError, NodeName, PackageId, ProcessId};
+use crate::peers::{Peers, PeersError};
+pub use crate::process::ProcessInfo;
+use crate::router::Router;
+use crate::state::{StateError, StateStore};
+use crate::vfs::{Drive, VfsError};
+use packages::Loaded;
+
+/// How long a shutdown waits for processes to end.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(5);
+
+/// Choices of the program that starts a node.
+#[derive(Debug, Clone, Default)]
+pub struct NodeOptions {
+    /// What the node and its processes may use.
+    pub limits: Limits,
+}
+
+/// Why a node could not start, or not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Its key could not be read.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its peers could not be read.
+    #[error(transparent)]
+    Peers(#[from] PeersError),
+    /// The engine, or a component.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A name in the home or in a package is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The states of processes could not be opened.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A drive could not be opened.
+    #[error("drive {drive}: {why}")]
+    Drive {
+        /// Its full name.
+        drive: String,
+        /// What the drive says.
+        why: VfsError,
+    },
+    /// A package is damaged.
+    #[error(transparent)]
+    Package(#[from] transship_package::PackageError),
+    /// A process of a package could not be started.
+    #[error("process {process} can't be started: {why}")]
+    Process {
+        /// Which.
+        process: String,
+        /// Why.
+        why: String,
+    },
+    /// The address could not be listened on.
+    #[error("can't listen on {address}: {why}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        why: std::io::Error,
+    },
+}
+
+/// What all parts of a running node share.
+pub(crate) struct NodeInner {
+    pub(crate) name: String,
+    pub(crate) limits: Limits,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) peers: Arc<Peers>,
+    pub(crate) links: Links,
+    pub(crate) router: Arc<Router>,
+    pub(crate) engine: Engine,
+    pub(crate) state: StateStore,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+    /// Cancelled when the node ends.
+    pub(crate) ending: CancellationToken,
+    pub(crate) next_name: AtomicU64,
+    pub(crate) drives: Mutex<HashMap<String, Drive>>,
+    packages: RwLock<HashMap<PackageId, Arc<Loaded>>>,
+    listening: Mutex<Vec<SocketAddr>>,
+    home: Home,
+}
+
+impl NodeInner {
+    pub(crate) fn package(&self, id: &PackageId) -> Option<Arc<Loaded>> {
+        self.packages.read().get(id).cloned()
+    }
+}
+
+/// A running node. Cloning shares it.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<NodeInner>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Starts the node of `home`, whose lock the caller holds. It does not listen yet.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn start(home: &Home, options: NodeOptions) -> Result<Self, NodeError> {
+        let limits = options.limits;
+        let identity = Arc::new(Identity::load(&home.identity_path())?);
+        let name = identity.name().to_owned();
+        let peers = Arc::new(Peers::open(&home.peers_path(), &identity)?);
+        let router = Router::new(NodeName::new(&name)?, limits.pending_requests);
+        let links = Links::new(&identity, peers.clone(), Deadlines::default())?;
+        router.connect(links.clone());
+        let (cache, engine_limits) = (home.cache_path(), limits.clone());
+        let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits))
+            .await
+            .map_err(|error| NodeError::Process { process: "engine".into(), why: error.to_string() })??;
+        let state = StateStore::open(&home.state_path())?;
+        let places = Arc::new(Semaphore::new(limits.processes as usize));
+        let inner = Arc::new(NodeInner {
+            name,
+            limits,
+            identity,
+            peers,
+            links,
+            router,
+            engine,
+            state,
+            places,
+            tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
+            next_name: AtomicU64::new(1),
+            drives: Mutex::default(),
+            packages: RwLock::default(),
+            listening: Mutex::default(),
+            home: home.clone(),
+        });
+        let node = Self { inner };
+        packages::load_all(&node.inner).await?;
+        Ok(node)
+    }
+
+    /// Its name for itself.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Its public key: what it *is*, to others.
+    pub fn public_key(&self) -> PublicKey {
+        self.inner.identity.key()
+    }
+
+    /// Accepts links on an address (port 0: a free one) until the node ends, and returns the address.
+    ///
+    /// # Errors
+    /// [`NodeError::Listen`].
+    pub async fn listen(&self, address: SocketAddr) -> Result<SocketAddr, NodeError> {
+        let bound = self.inner.links.listen(address).await.map_err(|why| NodeError::Listen { address, why })?;
+        self.inner.listening.lock().push(bound);
+        Ok(bound)
+    }
+
+    /// Where it listens.
+    pub fn listening(&self) -> Vec<SocketAddr> {
+        self.inner.listening.lock().clone()
+    }
+
+    /// The nodes that it knows.
+    pub fn peers(&self) -> &Arc<Peers> {
+        &self.inner.peers
+    }
+
+    /// Whether a link to a peer is open.
+    pub fn connected(&self, peer: &str) -> bool {
+        self.inner.links.connected(peer)
+    }
+
+    /// Closes the links to a peer, for instance because it was removed.
+    pub fn disconnect(&self, peer: &str) {
+        self.inner.links.disconnect(peer);
+    }
+
+    /// Its processes, in the order of their names; clients are among them.
+    pub fn processes(&self) -> Vec<ProcessInfo> {
+        let mut all: Vec<ProcessInfo> = self.inner.router.all().iter().map(|process| process.info()).collect();
+        all.sort_by(|one, other| one.id.cmp(&other.id));
+        all
+    }
+
+    /// Ends a process at once. False: there is none of that name.
+    pub fn kill(&self, process: &ProcessId) -> bool {
+        let Some(process) = self.inner.router.find(process) else { return false };
+        process.stop.cancel();
+        true
+    }
+
+    /// An endpoint for the program that runs the node.
+    pub fn client(&self) -> Client {
+        Client::new(self)
+    }
+
+    /// Ends the processes and the links. What does not end within 5 seconds is abandoned.
+    pub async fn shutdown(&self) {
+        let inner = &self.inner;
+        inner.ending.cancel();
+        inner.places.close();
+        for process in inner.router.all() {
+            process.stop.cancel();
+        }
+        inner.tasks.close();
+        if tokio::time::timeout(SHUTDOWN_WAIT, inner.tasks.wait()).await.is_err() {
+            tracing::warn!("{} processes did not end in time", inner.tasks.len());
+        }
+        inner.links.shutdown().await;
+    }
+}

@@ -1,1 +1,34 @@
-//! To be written.
+//! The packages of a node: those inside this binary, and those in a file or a folder.
+//!
+//! What a package is, how it is read and how its parts are composed stands in the crate `transship-package`; this adds only what the build put into the binary.
+
+pub use transship_package::archive::{EXTENSION, Package, PackageError};
+pub use transship_package::manifest::{Capabilities, Drive, DriveKind, Manifest, ManifestError, OnExit, Process};
+
+/// The packages inside this binary in their one-file form, each with the name of the file that it was built from; none if the binary was built without (see the feature `bundled`).
+pub fn bundled() -> &'static [(&'static str, &'static [u8])] {
+    include!(concat!(env!("OUT_DIR"), "/bundled.rs"))
+}
+
+/// Reads the packages inside this binary.
+///
+/// # Errors
+/// [`PackageError`] if one can't be read: then the binary is damaged, or was built from a package of another version of the format.
+pub fn load_bundled() -> Result<Vec<Package>, PackageError> {
+    bundled().iter().map(|(_, bytes)| Package::from_bytes(bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inside_the_binary_are_packages_of_the_name_that_they_were_built_under() {
+        let packages = load_bundled().unwrap();
+        assert_eq!(packages.len(), bundled().len());
+        for ((name, _), package) in bundled().iter().zip(&packages) {
+            assert_eq!(*name, package.manifest().name);
+            assert!(package.components().count() > 0);
+        }
+    }
+}

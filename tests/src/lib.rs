@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Real nodes for tests: each a process of its own, with a home of its own, on loopback.
+//!
+//! [`Home`] is a node's folder and runs the `transship` command in it; [`Serving`] is the node itself, ended when it is dropped. What always holds: every process that is started here is waited for, every
+//! wait has a deadline, and nothing is left behind.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+
+mod command;
+mod content;
+mod home;
+pub mod package;
+
+pub use command::{Outcome, transship};
+pub use content::{differ, random_file, sha256_hex, sparse_file, write_random};
+pub use home::{Home, Serving, introduce, pair};
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take that is expected to happen soon.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// Waits until something is so, asking again and again. For what has no event of its own to wait for.
+///
+/// # Panics
+/// If it is not so in time.
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "it never happened that {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

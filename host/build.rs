@@ -1,0 +1,57 @@
+//! Puts the built packages inside the library: with the feature `bundled`, every `target/packages/*.transship` of the workspace, or the files that TRANSSHIP_BUNDLE lists (separated
+//! as in PATH).
+//!
+//! Without any, the build goes on and says so: the crate is useful with packages from folders alone, and the components can't be built before this workspace's own tools are.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=TRANSSHIP_BUNDLE");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: build with cargo")?).join("bundled.rs");
+    let files = if env::var_os("CARGO_FEATURE_BUNDLED").is_some() { files()? } else { Vec::new() };
+    let mut list = String::from("&[\n");
+    for file in &files {
+        println!("cargo:rerun-if-changed={}", file.display());
+        let name = file.file_stem().and_then(|name| name.to_str()).ok_or_else(|| format!("{}: the name is not text", file.display()))?;
+        let path = file.to_str().ok_or_else(|| format!("{}: the path is not text", file.display()))?;
+        writeln!(list, "    ({name:?}, include_bytes!({path:?})),")?;
+    }
+    list.push_str("]\n");
+    fs::write(out, list)?;
+    Ok(())
+}
+
+fn files() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
+    if let Some(list) = env::var_os("TRANSSHIP_BUNDLE") {
+        let files: Vec<PathBuf> = env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect();
+        return match files.iter().find(|file| !file.is_file()) {
+            Some(missing) => Err(format!("TRANSSHIP_BUNDLE names {}, which is not a file", missing.display()).into()),
+            None => Ok(files.iter().map(fs::canonicalize).collect::<Result<_, _>>()?),
+        };
+    }
+    let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..");
+    if !workspace.join("components").is_dir() {
+        return Ok(Vec::new());
+    }
+    let folder = workspace.join("target").join("packages");
+    // Made here if need be: Cargo would take a folder that it can't find for changed, and build everything again each time.
+    fs::create_dir_all(&folder)?;
+    let folder = fs::canonicalize(folder)?;
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|extension| extension == "transship") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        println!("cargo:warning=no package inside this binary: run `just build` (or `./run build`) to build the components first");
+    }
+    Ok(files)
+}

@@ -1,0 +1,44 @@
+//! `digests`.
+
+use wasmtime::component::Resource;
+
+use super::bindings::transship::host::blobs::BlobError;
+use super::bindings::transship::host::digests::{Algorithm, Host, HostHasher};
+use super::{BlobHandle, Guest};
+use crate::digest::{Hasher, digest_blocking};
+
+impl Host for Guest {
+    async fn digest(&mut self, algorithm: Algorithm, blob: Resource<BlobHandle>) -> wasmtime::Result<Result<Vec<u8>, BlobError>> {
+        self.busy_epochs = 0;
+        let blob = self.blob(&blob)?;
+        let digest = tokio::task::spawn_blocking(move || digest_blocking(algorithm.into(), &blob)).await?;
+        Ok(digest.map_err(Into::into))
+    }
+
+    fn start_digest(&mut self, algorithm: Algorithm, blob: Resource<BlobHandle>) -> wasmtime::Result<u64> {
+        let blob = self.blob(&blob)?;
+        Ok(super::messaging::start(&self.process, move || digest_blocking(algorithm.into(), &blob).map_err(|error| error.to_string())))
+    }
+}
+
+impl HostHasher for Guest {
+    fn new(&mut self, algorithm: Algorithm) -> wasmtime::Result<Resource<Hasher>> {
+        Ok(self.table.push(Hasher::new(algorithm.into()))?)
+    }
+
+    async fn update(&mut self, this: Resource<Hasher>, blob: Resource<BlobHandle>) -> wasmtime::Result<Result<(), BlobError>> {
+        self.busy_epochs = 0;
+        let blob = self.blob(&blob)?;
+        Ok(self.table.get(&this)?.update(blob).await.map_err(Into::into))
+    }
+
+    async fn digest(&mut self, this: Resource<Hasher>) -> wasmtime::Result<Result<Vec<u8>, BlobError>> {
+        self.busy_epochs = 0;
+        Ok(self.table.get(&this)?.digest().await.map_err(Into::into))
+    }
+
+    fn drop(&mut self, this: Resource<Hasher>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,248 @@
+//! `vfs`. What blocks on a disk runs on the threads that may block.
+
+use std::sync::Arc;
+
+use wasmtime::component::Resource;
+
+use super::bindings::transship::host::digests::Algorithm;
+use super::bindings::transship::host::standard;
+use super::bindings::transship::host::vfs::{DirectoryEntry, DirectoryPage, FileKind, Host, HostDirectory, HostFile, Metadata, OpenFlags, VfsError};
+use super::blobs::MAX_COPY;
+use super::{BlobHandle, DirectoryHandle, FileHandle, Guest};
+use crate::blob::Blob;
+use crate::capability::{Capability, Kind};
+use crate::digest::digest_blocking;
+use crate::vfs::{self, Directory, File};
+
+type Outcome<T> = wasmtime::Result<Result<T, VfsError>>;
+
+fn revoked() -> VfsError {
+    VfsError::Denied("the capability for this drive has been revoked".into())
+}
+
+impl Guest {
+    /// Calls a file's method where blocking is allowed.
+    async fn with_file<T: Send + 'static>(&mut self, file: &Resource<FileHandle>, work: impl FnOnce(&File) -> Result<T, vfs::VfsError> + Send + 'static) -> Outcome<T> {
+        self.busy_epochs = 0;
+        let handle = self.table.get(file)?;
+        if !handle.capability.valid() {
+            return Ok(Err(revoked()));
+        }
+        let file = handle.file.clone();
+        Ok(tokio::task::spawn_blocking(move || work(&file)).await?.map_err(Into::into))
+    }
+
+    /// Calls a directory's method where blocking is allowed.
+    async fn with_directory<T: Send + 'static>(&mut self, directory: &Resource<DirectoryHandle>, work: impl FnOnce(&Directory) -> Result<T, vfs::VfsError> + Send + 'static) -> Outcome<T> {
+        self.busy_epochs = 0;
+        let handle = self.table.get(directory)?;
+        if !handle.capability.valid() {
+            return Ok(Err(revoked()));
+        }
+        let directory = handle.directory.clone();
+        Ok(tokio::task::spawn_blocking(move || work(&directory)).await?.map_err(Into::into))
+    }
+
+    fn room_for_a_file(&self) -> Result<(), VfsError> {
+        let most = self.node.limits.open_files;
+        if self.open_files >= most { Err(VfsError::Limit(format!("a process has at most {most} open files and directories"))) } else { Ok(()) }
+    }
+
+    fn push_directory(&mut self, directory: Directory, capability: Capability) -> wasmtime::Result<Resource<DirectoryHandle>> {
+        self.open_files += 1;
+        Ok(self.table.push(DirectoryHandle { directory: Arc::new(directory), capability })?)
+    }
+
+    fn open(&mut self, capability: &Capability) -> Outcome<Resource<DirectoryHandle>> {
+        if let Err(error) = self.room_for_a_file() {
+            return Ok(Err(error));
+        }
+        if !capability.valid() {
+            return Ok(Err(revoked()));
+        }
+        let Kind::Drive { drive, rights } = capability.kind() else { return Ok(Err(VfsError::Denied("this is no capability for a drive".into()))) };
+        let root = drive.root(*rights);
+        Ok(Ok(self.push_directory(root, capability.clone())?))
+    }
+}
+
+impl Host for Guest {
+    async fn open_drive(&mut self, name: String) -> Outcome<Resource<DirectoryHandle>> {
+        let full = if name.contains('/') { name } else { format!("{}/{name}", self.process.id.package()) };
+        let found = self.process.held.lock().iter().find(|capability| capability.valid() && matches!(capability.kind(), Kind::Drive { drive, .. } if drive.name() == full)).cloned();
+        match found {
+            Some(capability) => self.open(&capability),
+            None => Ok(Err(VfsError::Denied(format!("this process holds no capability for the drive {full}: its manifest can ask for it under [process.capabilities] drives")))),
+        }
+    }
+
+    async fn open_capability(&mut self, capability: Resource<Capability>) -> Outcome<Resource<DirectoryHandle>> {
+        let capability = self.table.get(&capability)?.clone();
+        self.open(&capability)
+    }
+}
+
+impl HostFile for Guest {
+    async fn read(&mut self, this: Resource<FileHandle>, offset: u64, length: u64) -> Outcome<Vec<u8>> {
+        let length = length.min(MAX_COPY);
+        Ok(self.with_file(&this, move |file| file.read(offset, length)).await?.map(Into::into))
+    }
+
+    async fn read_blob(&mut self, this: Resource<FileHandle>, offset: u64, length: u64) -> Outcome<Resource<BlobHandle>> {
+        match self.with_file(&this, move |file| file.read_blob(offset, length)).await? {
+            Ok(blob) => Ok(Ok(self.push_blob(blob)?)),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn write(&mut self, this: Resource<FileHandle>, offset: u64, bytes: Vec<u8>) -> Outcome<()> {
+        self.with_file(&this, move |file| file.write(offset, &bytes)).await
+    }
+
+    async fn write_blob(&mut self, this: Resource<FileHandle>, offset: u64, blob: Resource<BlobHandle>) -> Outcome<()> {
+        let blob: Blob = self.blob(&blob)?;
+        self.with_file(&this, move |file| file.write_blob(offset, &blob)).await
+    }
+
+    async fn length(&mut self, this: Resource<FileHandle>) -> Outcome<u64> {
+        self.with_file(&this, File::length).await
+    }
+
+    async fn set_length(&mut self, this: Resource<FileHandle>, length: u64) -> Outcome<()> {
+        self.with_file(&this, move |file| file.set_length(length)).await
+    }
+
+    async fn sync(&mut self, this: Resource<FileHandle>) -> Outcome<()> {
+        self.with_file(&this, File::sync).await
+    }
+
+    async fn start_sync(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<u64> {
+        let file = self.table.get(&this)?.file.clone();
+        Ok(super::messaging::start(&self.process, move || file.sync().map(|()| Vec::new()).map_err(|error| error.to_string())))
+    }
+
+    async fn metadata(&mut self, this: Resource<FileHandle>) -> Outcome<Metadata> {
+        Ok(self.with_file(&this, File::metadata).await?.map(|metadata| convert(&metadata)))
+    }
+
+    async fn set_modified(&mut self, this: Resource<FileHandle>, modified: i64) -> Outcome<()> {
+        self.with_file(&this, move |file| file.set_modified(modified)).await
+    }
+
+    async fn set_executable(&mut self, this: Resource<FileHandle>, executable: bool) -> Outcome<()> {
+        self.with_file(&this, move |file| file.set_executable(executable)).await
+    }
+
+    async fn digest(&mut self, this: Resource<FileHandle>, algorithm: Algorithm) -> Outcome<Vec<u8>> {
+        self.with_file(&this, move |file| {
+            let blob = file.read_blob(0, file.length()?)?;
+            digest_blocking(algorithm.into(), &blob).map_err(vfs::VfsError::Blob)
+        })
+        .await
+    }
+
+    async fn drop(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        self.open_files = self.open_files.saturating_sub(1);
+        Ok(())
+    }
+}
+
+impl HostDirectory for Guest {
+    async fn drive(&mut self, this: Resource<DirectoryHandle>) -> wasmtime::Result<String> {
+        Ok(match self.table.get(&this)?.capability.kind() {
+            Kind::Drive { drive, .. } => drive.name().into(),
+            _ => String::new(),
+        })
+    }
+
+    async fn rights(&mut self, this: Resource<DirectoryHandle>) -> wasmtime::Result<standard::Rights> {
+        Ok(self.table.get(&this)?.directory.rights().into())
+    }
+
+    async fn open_file(&mut self, this: Resource<DirectoryHandle>, path: String, how: OpenFlags) -> Outcome<Resource<FileHandle>> {
+        if let Err(error) = self.room_for_a_file() {
+            return Ok(Err(error));
+        }
+        let how = vfs::OpenFlags {
+            read: how.contains(OpenFlags::READ),
+            write: how.contains(OpenFlags::WRITE),
+            create: how.contains(OpenFlags::CREATE),
+            exclusive: how.contains(OpenFlags::EXCLUSIVE),
+            truncate: how.contains(OpenFlags::TRUNCATE),
+        };
+        match self.with_directory(&this, move |directory| directory.open_file(&path, how)).await? {
+            Ok(file) => {
+                let capability = self.table.get(&this)?.capability.clone();
+                self.open_files += 1;
+                Ok(Ok(self.table.push(FileHandle { file: Arc::new(file), capability })?))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn open_directory(&mut self, this: Resource<DirectoryHandle>, path: String, create: bool) -> Outcome<Resource<DirectoryHandle>> {
+        if let Err(error) = self.room_for_a_file() {
+            return Ok(Err(error));
+        }
+        match self.with_directory(&this, move |directory| directory.open_directory(&path, create)).await? {
+            Ok(directory) => {
+                let capability = self.table.get(&this)?.capability.clone();
+                Ok(Ok(self.push_directory(directory, capability)?))
+            }
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    async fn entries(&mut self, this: Resource<DirectoryHandle>, after: Option<String>, limit: u32) -> Outcome<DirectoryPage> {
+        let page = self.with_directory(&this, move |directory| directory.entries(after.as_deref(), limit)).await?;
+        Ok(page.map(|page| DirectoryPage {
+            entries: page.entries.iter().map(|entry| DirectoryEntry { name: entry.name.clone(), metadata: convert(&entry.metadata) }).collect(),
+            more: page.more,
+        }))
+    }
+
+    async fn metadata(&mut self, this: Resource<DirectoryHandle>, path: String) -> Outcome<Metadata> {
+        Ok(self.with_directory(&this, move |directory| directory.metadata(&path)).await?.map(|metadata| convert(&metadata)))
+    }
+
+    async fn rename(&mut self, this: Resource<DirectoryHandle>, old: String, new: String, replace: bool) -> Outcome<()> {
+        self.with_directory(&this, move |directory| directory.rename(&old, &new, replace)).await
+    }
+
+    async fn copy(&mut self, this: Resource<DirectoryHandle>, source: String, target: String) -> Outcome<()> {
+        self.with_directory(&this, move |directory| directory.copy(&source, &target)).await
+    }
+
+    async fn remove_file(&mut self, this: Resource<DirectoryHandle>, path: String) -> Outcome<()> {
+        self.with_directory(&this, move |directory| directory.remove_file(&path)).await
+    }
+
+    async fn remove_directory(&mut self, this: Resource<DirectoryHandle>, path: String, recursive: bool) -> Outcome<()> {
+        self.with_directory(&this, move |directory| directory.remove_directory(&path, recursive)).await
+    }
+
+    async fn sync(&mut self, this: Resource<DirectoryHandle>) -> Outcome<()> {
+        self.with_directory(&this, Directory::sync).await
+    }
+
+    async fn free_space(&mut self, this: Resource<DirectoryHandle>) -> Outcome<u64> {
+        self.with_directory(&this, Directory::free_space).await
+    }
+
+    async fn drop(&mut self, this: Resource<DirectoryHandle>) -> wasmtime::Result<()> {
+        self.table.delete(this)?;
+        self.open_files = self.open_files.saturating_sub(1);
+        Ok(())
+    }
+}
+
+fn convert(metadata: &vfs::Metadata) -> Metadata {
+    let kind = match metadata.kind {
+        vfs::FileKind::Regular => FileKind::Regular,
+        vfs::FileKind::Directory => FileKind::Directory,
+        vfs::FileKind::SymbolicLink => FileKind::SymbolicLink,
+        vfs::FileKind::Other => FileKind::Other,
+    };
+    Metadata { kind, size: metadata.size, modified: metadata.modified, executable: metadata.executable }
+}

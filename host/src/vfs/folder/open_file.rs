@@ -1,0 +1,85 @@
+//! An open file of the machine.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustix::fs::{Mode, fchmod, fstat};
+
+use super::{describe, system};
+use crate::blob::{BlobError, ReadAt};
+use crate::vfs::backend::FileBackend;
+use crate::vfs::{Metadata, RelativePath, VfsError, words};
+
+/// A regular file, and the path that it was opened by, for messages.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    file: fs::File,
+    path: RelativePath,
+}
+
+impl OpenFile {
+    pub(super) fn new(file: fs::File, path: &RelativePath) -> Self {
+        Self { file, path: path.clone() }
+    }
+
+    fn said(&self, error: &io::Error) -> VfsError {
+        VfsError::from_system(error, self.path.as_str())
+    }
+}
+
+impl ReadAt for OpenFile {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), BlobError> {
+        self.file.read_exact_at(buffer, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => BlobError::Changed,
+            _ => BlobError::Io(format!("{}: {}", self.path, words(&error))),
+        })
+    }
+}
+
+impl FileBackend for OpenFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, VfsError> {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, offset + done as u64) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.said(&error)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), VfsError> {
+        self.file.write_all_at(bytes, offset).map_err(|error| self.said(&error))
+    }
+
+    fn set_length(&self, length: u64) -> Result<(), VfsError> {
+        self.file.set_len(length).map_err(|error| self.said(&error))
+    }
+
+    fn sync(&self) -> Result<(), VfsError> {
+        self.file.sync_all().map_err(|error| self.said(&error))
+    }
+
+    fn metadata(&self) -> Result<Metadata, VfsError> {
+        fstat(&self.file).map(|stat| describe(&stat)).map_err(|error| system(error, &self.path))
+    }
+
+    fn set_modified(&self, nanoseconds: i64) -> Result<(), VfsError> {
+        let distance = Duration::from_nanos(nanoseconds.unsigned_abs());
+        let time = if nanoseconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+        let time = time.ok_or_else(|| VfsError::Limit(format!("{}: this system has no such time", self.path)))?;
+        self.file.set_modified(time).map_err(|error| self.said(&error))
+    }
+
+    fn set_executable(&self, executable: bool) -> Result<(), VfsError> {
+        let mode = Mode::from_raw_mode(fstat(&self.file).map_err(|error| system(error, &self.path))?.st_mode);
+        // Who may read it may execute it, as if a compiler had made it; the owner in any case.
+        let readers = Mode::from_raw_mode((mode.as_raw_mode() & 0o444) >> 2) | Mode::XUSR;
+        let mode = if executable { mode | readers } else { mode - (Mode::XUSR | Mode::XGRP | Mode::XOTH) };
+        fchmod(&self.file, mode).map_err(|error| system(error, &self.path))
+    }
+}

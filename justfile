@@ -1,0 +1,79 @@
+# `just` lists the recipes. On a machine without just, `./run RECIPE` installs what is lacking and then does the same.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# The tools that ./run installed are found here, by `just` alone as well.
+export PATH := justfile_directory() / "target/tools/bin" + ":" + env("PATH")
+
+wasm := "wasm32-unknown-unknown"
+built := "components/target" / wasm / "release"
+# The toolchain that components are built with, where it is another than the default one (see scripts/tools).
+guest := `cat target/tools/guest-toolchain 2>/dev/null || true`
+guest_env := if guest == "" { "" } else { "RUSTUP_TOOLCHAIN=" + guest }
+guest_flags := if guest == "" { "" } else { "--ignore-rust-version" }
+# nextest where it is installed, otherwise what Cargo has.
+test := `if command -v cargo-nextest >/dev/null; then echo "nextest run --no-tests=pass"; else echo test; fi`
+
+[private]
+default:
+    @just --list --unsorted
+
+# Build the components and pack them into target/packages
+[group('build')]
+components:
+    cd components && {{ guest_env }} cargo component build --release --workspace --locked --target {{ wasm }} {{ guest_flags }}
+    cargo build --release --workspace --locked --bin transship-pack
+    for folder in $(dirname components/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/$(basename "$folder").transship"; done
+    # Those of the tests are packed too, but not put inside the command.
+    for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/test/$(basename "$folder").transship"; done
+
+# Build everything: the command is target/release/transship, with the packages inside
+[group('build')]
+build: components
+    cargo build --release --workspace --locked
+
+# Build what is shipped (optimised as a whole, without symbols): target/dist/transship
+[group('build')]
+dist: components
+    cargo build --profile dist --package transship --locked
+    @ls -lh target/dist/transship
+
+# Build, and put the command where cargo puts commands
+[group('build')]
+install: build
+    install -D target/release/transship "${CARGO_INSTALL_ROOT:-${CARGO_HOME:-$HOME/.cargo}}/bin/transship"
+
+# Two nodes on this machine move a real file
+[group('run')]
+demo: build
+    scripts/demo
+
+# One file of 1 GiB over loopback against cp, scp and rsync, as far as they are installed
+[group('run')]
+bench: build
+    scripts/bench
+
+# All tests: the components' own, the examples in the documentation, then everything on the native side
+[group('check')]
+test: build
+    cd components && cargo {{ test }} --release --workspace --locked
+    cargo test --release --workspace --locked --doc --quiet
+    cargo {{ test }} --release --workspace --locked
+
+# Formatting and lints, in both workspaces
+[group('check')]
+lint: components
+    cargo fmt --check
+    cd components && cargo fmt --check
+    cargo clippy --release --workspace --locked --all-targets -- --deny warnings
+    cd components && cargo clippy --release --workspace --locked --all-targets -- --deny warnings
+    {{ if guest == "" { "cd components && cargo clippy --release --workspace --locked --target " + wasm + " -- --deny warnings" } else { "@echo 'lint: no clippy for " + wasm + ", since its library comes from the distribution'" } }}
+
+# The documentation, without broken links: target/doc/transship/index.html
+[group('check')]
+docs: components
+    RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --locked --no-deps
+
+# What CI runs
+[group('check')]
+ci: lint docs test

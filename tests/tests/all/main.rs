@@ -1,0 +1,21 @@
+//! The behaviour of transship, seen from outside: one module for each command or behaviour. Nodes are real, each a process of its own on loopback.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod capabilities;
+mod general_host;
+mod hostile_guests;
+mod messages;
+mod processes;
+
+/// A file that is not listed above would be no test at all.
+#[test]
+fn every_file_of_this_folder_is_a_module() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all");
+    let listed = include_str!("main.rs");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.trim_end_matches(".rs");
+        assert!(module == "main" || name == "snapshots" || listed.contains(&format!("\nmod {module};")), "{name} is not listed in main.rs");
+    }
+}
