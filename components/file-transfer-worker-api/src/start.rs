@@ -19,7 +19,7 @@ const HOME: (&str, &str) = ("file-transfer", "transship");
 /// Starts the worker of a download (see `file-transfer-worker.start-download-with`).
 pub(crate) fn download(our: &Address, mut request: DownloadRequest, grants: Vec<Capability>) -> Result<String, TransferError> {
     Settings::new(request.options.as_ref())?;
-    if !request.options.as_ref().is_some_and(|options| options.by_id == Some(true)) {
+    if request.options.as_ref().is_none_or(|options| options.by_id != Some(true)) {
         names::check(&request.name)?;
     }
     let id = new_id(4);

@@ -186,10 +186,8 @@ fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Pl
             }
         })
     })();
-    if let Err(error) = &outcome {
-        if !keeps(error) {
-            partial.remove(place);
-        }
+    if outcome.as_ref().is_err_and(|error| !keeps(error)) {
+        partial.remove(place);
     }
     outcome.map_err(|error| name_drive(error, place))
 }
