@@ -90,7 +90,8 @@ impl Running {
     /// Waits until some bytes have arrived and some have not, and returns how many have.
     #[track_caller]
     pub fn midway(&mut self) -> u64 {
-        let within = |event: &Value| matches!((event["bytes_done"].as_u64(), event["bytes_total"].as_u64()), (Some(done), Some(total)) if done > 0 && done < total);
+        let within =
+            |event: &Value| matches!((event["bytes_done"].as_u64(), event["bytes_total"].as_u64()), (Some(done), Some(total)) if done > 0 && done < total);
         self.until("it was midway", within)["bytes_done"].as_u64().unwrap_or_default()
     }
 

@@ -38,7 +38,8 @@ pub fn hidden_in(folder: &Path) -> Vec<String> {
 pub fn journal_ranges(folder: &Path) -> Vec<(u64, u64)> {
     let journals = names_in(folder).into_iter().filter(|name| name.starts_with(HIDDEN) && name.ends_with(".journal"));
     let texts = journals.map(|name| std::fs::read_to_string(folder.join(name)).unwrap_or_default());
-    let entries: Vec<Value> = texts.flat_map(|text| text.lines().filter_map(|line| serde_json::from_str(line.split_once(' ')?.1).ok()).collect::<Vec<_>>()).collect();
+    let entries: Vec<Value> =
+        texts.flat_map(|text| text.lines().filter_map(|line| serde_json::from_str(line.split_once(' ')?.1).ok()).collect::<Vec<_>>()).collect();
     entries.iter().filter_map(|entry| Some((entry["range"][0].as_u64()?, entry["range"][1].as_u64()?))).collect()
 }
 

@@ -253,7 +253,9 @@ fn one_file_moves_in_several_transfers_at_once_into_different_places_and_into_on
     }
 
     // And the other way: into one place on bob.
-    for (number, outcome) in five(&alice, &bob_serves, |_| ["put", "own 0", "bob:in/file", "--on-conflict", "rename"].map(str::to_owned).to_vec()).into_iter().enumerate() {
+    for (number, outcome) in
+        five(&alice, &bob_serves, |_| ["put", "own 0", "bob:in/file", "--on-conflict", "rename"].map(str::to_owned).to_vec()).into_iter().enumerate()
+    {
         let place = outcome.ok().event("done")["name"].as_str().unwrap().to_owned();
         assert!(place.starts_with("in/file"), "{number}: {place}");
     }

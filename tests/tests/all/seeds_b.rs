@@ -38,7 +38,11 @@ fn store(name: &str, size: usize, digest: &str, conflict: Option<&str>) -> Value
 /// Begins a store with a segment of these bytes and returns its id.
 fn begin(from: &Home, bytes: &[u8]) -> String {
     let answer = segment(from, None, 1, &Value::Null, bytes);
-    assert_eq!((&answer["stored"]["segments"], &answer["stored"]["bytes"], &answer["stored"]["state"]), (&json!(1), &json!(bytes.len()), &json!("open")), "{answer}");
+    assert_eq!(
+        (&answer["stored"]["segments"], &answer["stored"]["bytes"], &answer["stored"]["state"]),
+        (&json!(1), &json!(bytes.len()), &json!("open")),
+        "{answer}"
+    );
     answer["stored"]["file-id"].as_str().unwrap().to_owned()
 }
 
@@ -132,6 +136,8 @@ fn an_unknown_id_or_a_wrong_number_is_an_error_and_nothing_leaks() {
         let answer = segment(&alice, None, number, &Value::Null, b"123");
         assert!(answer["error"]["invalid-request"].is_string(), "{number}: {answer}");
     }
+    let answer = segment(&alice, None, 1, &Value::Null, b"");
+    assert!(answer["error"]["invalid-request"].is_string(), "a first segment without bytes: {answer}");
     nothing_left(&bob);
     // A wrong number changes nothing: the right one goes on.
     let id = begin(&alice, b"123");

@@ -9,7 +9,8 @@ use transship_tests::transfer::{Wired, hidden_in, journal_ranges, names_in, part
 use transship_tests::{differ, pair, random_file, sha256_hex, sha256_of};
 
 /// Contents of RFC 1321, appendix A.5, with their MD5.
-const MD5: [(&str, &str); 3] = [("", "d41d8cd98f00b204e9800998ecf8427e"), ("abc", "900150983cd24fb0d6963f7d28e17f72"), ("message digest", "f96b697d7cb7938d525a2f31aaf161d0")];
+const MD5: [(&str, &str); 3] =
+    [("", "d41d8cd98f00b204e9800998ecf8427e"), ("abc", "900150983cd24fb0d6963f7d28e17f72"), ("message digest", "f96b697d7cb7938d525a2f31aaf161d0")];
 
 fn md5(index: usize) -> &'static str {
     MD5[index].1

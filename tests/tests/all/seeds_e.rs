@@ -121,7 +121,8 @@ fn an_interrupted_server_ends_at_once_and_leaves_no_child_and_no_socket() {
     running.midway();
     let bob_serves = wired.bob_serves.take().unwrap();
     let (pid, address) = (bob_serves.pid(), bob_serves.address());
-    let children: String = fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default()).collect();
+    let children: String =
+        fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default()).collect();
     assert_eq!(children, "", "a node starts no processes of the system");
     wired.proxy.release();
     let (status, said) = bob_serves.stop("INT");

@@ -62,7 +62,26 @@ fn a_file_of_4_gib_and_a_byte_can_be_put() {
 
 fn names() -> Vec<String> {
     let mut names: Vec<String> = [
-        "plain", "with space", " leading and trailing ", "a;b;c", "ünïcödé", "名前.txt", "🚢", "a:b", "--help", "-", "..x", "x..", ".hidden", "%2e%2e", "$HOME", "*?[x]", "'\"`", "a=b&c", "~", "#1",
+        "plain",
+        "with space",
+        " leading and trailing ",
+        "a;b;c",
+        "ünïcödé",
+        "名前.txt",
+        "🚢",
+        "a:b",
+        "--help",
+        "-",
+        "..x",
+        "x..",
+        ".hidden",
+        "%2e%2e",
+        "$HOME",
+        "*?[x]",
+        "'\"`",
+        "a=b&c",
+        "~",
+        "#1",
     ]
     .map(str::to_owned)
     .to_vec();
