@@ -66,7 +66,8 @@ fn a_file_in_segments_of_any_size_is_stored_under_its_name_with_folders() {
             at += size;
             let status = &answer["stored"];
             assert_eq!((&status["segments"], &status["bytes"]), (&json!(index + 1), &json!(at)), "{answer}");
-            assert_eq!((&status["state"], &status["name"]), if last { (&json!("stored"), &json!(place)) } else { (&json!("open"), &Value::Null) }, "{answer}");
+            let expected = if last { (json!("stored"), json!(place)) } else { (json!("open"), Value::Null) };
+            assert_eq!((status["state"].clone(), status["name"].clone()), expected, "{answer}");
             let first = id.get_or_insert_with(|| status["file-id"].as_str().unwrap().to_owned());
             assert_eq!(&status["file-id"], first.as_str());
             assert_eq!(bob.file(place).exists(), last, "nothing is seen before the end");
