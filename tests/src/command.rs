@@ -91,6 +91,24 @@ impl Outcome {
         self
     }
 
+    /// The last object on standard output that is an event of this kind.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn event(&self, kind: &str) -> Value {
+        let found = self.json().into_iter().rfind(|object| object["event"] == kind);
+        found.unwrap_or_else(|| panic!("no event {kind:?} in:\n{}\nstderr:\n{}", self.stdout, self.stderr))
+    }
+
+    /// The same, if it failed with this error and this exit code.
+    #[track_caller]
+    pub fn fails(self, error: &str, code: i32) -> Self {
+        let failed = self.event("failed");
+        assert_eq!((failed["error"].as_str(), self.code), (Some(error), Some(code)), "{failed}\nstderr:\n{}", self.stderr);
+        self
+    }
+
     /// Standard output as JSON, an object a line.
     ///
     /// # Panics

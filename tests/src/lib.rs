@@ -9,10 +9,15 @@ mod command;
 mod content;
 mod home;
 pub mod package;
+mod proxy;
+mod running;
+pub mod transfer;
 
 pub use command::{Outcome, transship};
-pub use content::{differ, random_file, sha256_hex, sparse_file, write_random};
+pub use content::{differ, random_bytes, random_file, sha256_hex, sha256_of, sparse_file, write_random};
 pub use home::{Home, Serving, introduce, pair};
+pub use proxy::Proxy;
+pub use running::Running;
 
 use std::time::{Duration, Instant};
 

@@ -7,6 +7,13 @@ mod general_host;
 mod hostile_guests;
 mod messages;
 mod processes;
+mod resume;
+mod seeds_a;
+mod seeds_b;
+mod seeds_c;
+mod seeds_d;
+mod seeds_e;
+mod sizes_and_names;
 
 /// A file that is not listed above would be no test at all.
 #[test]
