@@ -8,7 +8,11 @@
 mod command;
 mod content;
 mod home;
+pub mod machine;
 pub mod package;
+pub mod raw_peer;
+pub mod refusal;
+pub mod wire;
 
 pub use command::{Outcome, transship};
 pub use content::{differ, random_file, sha256_hex, sparse_file, write_random};

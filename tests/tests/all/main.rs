@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod capabilities;
+mod command_line;
 mod general_host;
 mod hostile_guests;
+mod hostile_peer;
+mod memory;
 mod messages;
 mod processes;
+mod refusals;
+mod wire;
 
 /// A file that is not listed above would be no test at all.
 #[test]
