@@ -46,7 +46,7 @@ impl Kind {
     fn contains(&self, other: &Kind) -> bool {
         match (self, other) {
             (Kind::Drive { drive, rights }, Kind::Drive { drive: other_drive, rights: other_rights }) => {
-                drive.name() == other_drive.name() && rights.contains(*other_rights)
+                drive.same(other_drive) && rights.contains(*other_rights)
             }
             (Kind::Network, Kind::Network) | (Kind::Spawning, Kind::Spawning) => true,
             (Kind::Messaging(process), Kind::Messaging(other)) => process == other,

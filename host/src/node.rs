@@ -122,6 +122,12 @@ pub struct Node {
     inner: Arc<NodeInner>,
 }
 
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("name", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
 impl Node {
     /// Starts the node of `home`, whose lock the caller holds. It does not listen yet.
     ///
@@ -129,8 +135,8 @@ impl Node {
     /// [`NodeError`].
     pub async fn start(home: &Home, options: NodeOptions) -> Result<Self, NodeError> {
         let limits = options.limits;
-        let name = home.settings().name.clone();
         let identity = Arc::new(Identity::load(&home.identity_path())?);
+        let name = identity.name().to_owned();
         let peers = Arc::new(Peers::open(&home.peers_path(), &identity)?);
         let router = Router::new(NodeName::new(&name)?, limits.pending_requests);
         let links = Links::new(&identity, peers.clone(), Deadlines::default())?;

@@ -74,6 +74,11 @@ pub fn split(name: &str) -> (&str, &str) {
     name.rsplit_once('/').unwrap_or(("", name))
 }
 
+/// `a`, `a/b` and `a/b/c` of `a/b/c`.
+pub fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| at).chain([path.len()]).filter_map(|at| path.get(..at))
+}
+
 /// The name of a target: `wanted`, unless it is a folder (see `file-transfer-worker.location`), which the name of the source completes.
 #[must_use]
 pub fn complete(wanted: &str, source: &str) -> String {
@@ -123,6 +128,12 @@ mod tests {
     fn long_names_are_told_apart_from_wrong_ones() {
         assert!(matches!(check(&"x".repeat(256)), Err(TransferError::NameTooLong(_))));
         assert!(matches!(check(&["x"; 2100].join("/")), Err(TransferError::NameTooLong(_))));
+    }
+
+    #[test]
+    fn the_folders_above_are_named_from_the_outermost() {
+        assert_eq!(ancestors("a/bü/c").collect::<Vec<_>>(), ["a", "a/bü", "a/bü/c"]);
+        assert_eq!(ancestors("a").collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

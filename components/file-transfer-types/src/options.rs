@@ -34,24 +34,29 @@ pub struct Settings {
     pub retries: u32,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            chunk: DEFAULT_CHUNK,
+            window: None,
+            streams: DEFAULT_STREAMS,
+            conflict: ConflictPolicy::Fail,
+            digest: DigestAlgorithm::Sha256,
+            digest_first: false,
+            by_id: false,
+            timeout: DEFAULT_TIMEOUT,
+            retries: DEFAULT_RETRIES,
+        }
+    }
+}
+
 impl Settings {
     /// What these options come to.
     ///
     /// # Errors
     /// [`TransferError::InvalidRequest`] names the first that is out of its range.
     pub fn new(options: Option<&TransferOptions>) -> Result<Self, TransferError> {
-        let none = TransferOptions {
-            chunk_size: None,
-            window: None,
-            streams: None,
-            conflict: None,
-            digest: None,
-            digest_first: None,
-            by_id: None,
-            timeout: None,
-            retries: None,
-        };
-        let options = options.unwrap_or(&none);
+        let Some(options) = options else { return Ok(Self::default()) };
         Ok(Self {
             chunk: within("chunk-size", options.chunk_size.unwrap_or(DEFAULT_CHUNK).into(), 1, MAX_CHUNK.into())? as u32,
             window: options.window.map(|window| within("window", window.into(), 1, MAX_WINDOW.into())).transpose()?.map(|window| window as u32),

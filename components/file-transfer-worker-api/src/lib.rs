@@ -3,7 +3,6 @@
 //! It keeps nothing but which slots are taken (see [`slots`]): a transfer *is* a child process, whose name holds the transfer's id.
 //! A request to a worker fails here only if the worker could not be started; everything later comes as progress to the caller.
 
-#[cfg(target_arch = "wasm32")]
 mod api;
 mod bindings;
 mod convert;
@@ -11,7 +10,7 @@ mod slots;
 mod start;
 
 /// What the world exports.
-#[cfg(target_arch = "wasm32")]
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
 struct Api;
 
 #[cfg(target_arch = "wasm32")]

@@ -13,9 +13,9 @@ impl Guest {
         let (node, process) = (self.node.clone(), self.process.id.clone());
         let result = tokio::task::spawn_blocking(move || work(&node.state, &process)).await?;
         Ok(result.map_err(|error| match error {
-            Error::TooLarge(_) => StateError::TooLarge,
-            Error::NoSpace(_) => StateError::NoSpace,
-            Error::Io { .. } => StateError::Io(error.to_string()),
+            Error::TooLarge => StateError::TooLarge,
+            Error::NoSpace => StateError::NoSpace,
+            Error::Io(why) => StateError::Io(why),
         }))
     }
 }

@@ -1,0 +1,135 @@
+//! The worker: one transfer, one side of it. It is started with one request of its parent, does what that says, and ends.
+//!
+//! # Layout
+//! - [`session`]: the conversation with the parent and the counterpart
+//! - [`receive`]: the side that asks for bytes, writes, verifies and publishes
+//! - [`send`]: the side that says what the file is and gives its bytes
+//! - [`store`]: the receiving end of a segmented store
+//! - [`journal`], [`ranges`], [`pace`], [`liveness`], [`progress`]: state and rules, without a call to the node
+//!
+//! A transfer that fails is no failure of the process: it has told its parent why and ends well. It ends with an error only if it could not begin.
+
+mod clock;
+mod journal;
+mod liveness;
+mod pace;
+mod progress;
+mod ranges;
+mod receive;
+mod send;
+mod session;
+mod store;
+
+use file_transfer_types::errors::describe;
+use file_transfer_types::options::Settings;
+use file_transfer_types::types::{TransferError, TransferSummary};
+use file_transfer_types::worker::{DownloadRequest, Request, UploadRequest};
+use transship_guest::address::Address;
+use transship_guest::bindings::transship::host::timer;
+use transship_guest::message::{Message, receive};
+use transship_guest::process;
+
+use progress::Progress;
+use session::Session;
+
+transship_guest::process!(init);
+
+/// How long to wait for the request, in milliseconds: it is sent right after the spawn.
+const FIRST: u64 = 30_000;
+
+fn init(our: Address) -> Result<(), String> {
+    let parent = process::parent().ok_or("a worker is started by another process, which sends it its request")?;
+    match first_request(&parent)? {
+        Request::Download(request) => {
+            download(our, parent, request);
+            Ok(())
+        }
+        Request::Upload(request) => {
+            upload(our, parent, request);
+            Ok(())
+        }
+        Request::Store(request) => store::run(&our, &parent, request).map_err(|error| describe(&error)),
+        Request::Cancel(_) => Ok(()),
+        Request::Progress(_) => Err("a worker takes no progress".into()),
+    }
+}
+
+fn first_request(parent: &Address) -> Result<Request, String> {
+    timer::set(FIRST);
+    loop {
+        match receive() {
+            Message::Request(received) if received.source == *parent => return received.json().map_err(|error| format!("{parent} sent no request: {error}")),
+            Message::Timer(_) => return Err(format!("{parent} sent no request in time")),
+            _ => {}
+        }
+    }
+}
+
+fn download(our: Address, parent: Address, request: DownloadRequest) {
+    let mut session = match begin(our, parent, &request.name, &request.target, request.options.as_ref()) {
+        Ok(session) => session,
+        Err((session, error)) => return session.end(&Err(error), request.is_requestor),
+    };
+    let receiving = request.is_requestor;
+    let outcome = run_download(&mut session, request);
+    session.end(&outcome, receiving);
+}
+
+fn run_download(session: &mut Session, request: DownloadRequest) -> Result<TransferSummary, TransferError> {
+    let DownloadRequest { name, target, is_requestor, local, slot, options } = request;
+    let local = local.ok_or_else(no_local)?;
+    if !is_requestor {
+        return send::run(session, send::Job { name, local, ask: None, to: Some(target) });
+    }
+    // Where it is put here is nobody else's business, and which process here asks, the node says.
+    let ours = session.our.clone();
+    let asked = DownloadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, options };
+    receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), ask: Some((target, asked)), from: None })
+}
+
+fn upload(our: Address, parent: Address, request: UploadRequest) {
+    let mut session = match begin(our, parent, &request.name, &request.target, request.options.as_ref()) {
+        Ok(session) => session,
+        Err((session, error)) => return session.end(&Err(error), !request.is_requestor),
+    };
+    let receiving = !request.is_requestor;
+    let outcome = run_upload(&mut session, request);
+    session.end(&outcome, receiving);
+}
+
+fn run_upload(session: &mut Session, request: UploadRequest) -> Result<TransferSummary, TransferError> {
+    let UploadRequest { name, target, is_requestor, local, slot, size, options } = request;
+    let local = local.ok_or_else(no_local)?;
+    if !is_requestor {
+        return receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), ask: None, from: Some(target) });
+    }
+    let ours = session.our.clone();
+    let asked = UploadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, size, options };
+    send::run(session, send::Job { name, local, ask: Some((target, asked)), to: None })
+}
+
+/// A session, also where the options make no sense: the parent is told all the same.
+fn begin(
+    our: Address,
+    parent: Address,
+    name: &str,
+    target: &Address,
+    options: Option<&file_transfer_types::types::TransferOptions>,
+) -> Result<Session, (Session, TransferError)> {
+    let progress = Progress::new(transfer_id(&our), name.into());
+    let session = |settings| Session::new(our, parent, target.node.clone(), progress, settings);
+    match Settings::new(options) {
+        Ok(settings) => Ok(session(settings)),
+        Err(error) => Err((session(Settings::default()), error)),
+    }
+}
+
+fn no_local() -> TransferError {
+    TransferError::InvalidRequest("local is missing: which file of which drive".into())
+}
+
+/// The id is in the name that the API component gave this process.
+fn transfer_id(our: &Address) -> String {
+    let name = our.process.process_name.as_str();
+    name.strip_prefix("transfer-").unwrap_or(name).into()
+}

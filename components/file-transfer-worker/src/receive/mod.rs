@@ -1,0 +1,210 @@
+//! The receiving side: it drives. It learns what the file is, asks for its bytes, verifies and publishes it.
+//!
+//! The states, each a module or a function that returns the next: **ask** (on the side that asked: have the sender started) → **offered** (the size has come) → [`Partial`] (what an earlier attempt left
+//! has been looked at) → [`transfer`] (all bytes and digests are there and agree, all is safe on disk) → [`publish`].
+//!
+//! Whatever fails, in whichever state, either leaves nothing at all (not even a folder that was made for it) or exactly what a resume needs: the partial file and its journal. Which of
+//! the two, the error decides ([`keeps`]).
+
+mod durable;
+mod feed;
+mod flow;
+mod partial;
+mod place;
+pub(crate) mod publish;
+mod transfer;
+
+use file_transfer_types::errors::keeps;
+use file_transfer_types::names;
+use file_transfer_types::protocol::{InternalRequest, SizeRequest};
+use file_transfer_types::types::{ConflictPolicy, DigestMismatch, NoSpace, TransferError, TransferState, TransferSummary};
+use file_transfer_types::worker::{self, DownloadRequest, Location};
+use transship_guest::address::Address;
+use transship_guest::{info, warn};
+
+use crate::session::{Event, Session};
+use partial::Partial;
+use place::Place;
+
+pub(crate) use flow::Ask;
+
+/// What is to be received.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The name that was asked for or offered; a digest if the settings say `by-id`.
+    pub(crate) name: String,
+    /// Where to put it.
+    pub(crate) local: Location,
+    /// Keeps transfers into one place apart.
+    pub(crate) slot: u32,
+    /// On the side that asked: whom to ask, and for what.
+    pub(crate) ask: Option<(Address, DownloadRequest)>,
+    /// On the side that was asked: the worker that sends.
+    pub(crate) from: Option<Address>,
+}
+
+/// Receives a file.
+pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, TransferError> {
+    let by_id = session.settings.by_id;
+    // With a name (and not a digest, or a folder that the provider's name completes) the target is known already, so that a conflict shows before anybody is bothered.
+    let known = (!by_id).then(|| names::complete(&job.local.name, &job.name));
+    if let Some(target) = &known {
+        let place = Place::open(&job.local.drive, target)?;
+        if let Some(done) = settle_conflict(session, &place, target, 0)? {
+            return Ok(done);
+        }
+    }
+    if let Some(from) = job.from.clone() {
+        session.set_counterpart(from);
+    }
+    if let Some((target, request)) = &job.ask {
+        ask(session, target, request)?;
+    }
+    let mut offer = offered(session, &job)?;
+    let target = match known {
+        Some(target) => target,
+        None => names::complete(&job.local.name, &offer.name),
+    };
+    let place = Place::open(&job.local.drive, &target)?;
+    session.progress.bytes_total = Some(offer.size);
+    if let Some(done) = settle_conflict(session, &place, &target, offer.size)? {
+        return Ok(done);
+    }
+    receive(session, &job, &mut offer, &place)
+}
+
+/// Has the worker of the other side started.
+fn ask(session: &mut Session, target: &Address, request: &DownloadRequest) -> Result<(), TransferError> {
+    let request = worker::Request::Download(request.clone());
+    session.ask_to_start(target, &request);
+    loop {
+        match session.next()? {
+            Event::Started(outcome) => {
+                session.set_counterpart(Address::new(target.node.clone(), outcome?));
+                return Ok(());
+            }
+            Event::NotStarted(kind) => return Err(file_transfer_types::errors::from_send(&kind, &session.node, &format!("{target} was asked for the file"))),
+            _ => {}
+        }
+    }
+}
+
+/// Waits until the sender has said what the file is.
+fn offered(session: &mut Session, job: &Job) -> Result<SizeRequest, TransferError> {
+    loop {
+        match session.next()? {
+            Event::Told(InternalRequest::Size(offer)) => {
+                names::check(&offer.name)?;
+                if offer.max_chunk == 0 {
+                    return Err(TransferError::Failed(format!("{} offers chunks of no size", session.node)));
+                }
+                if let Some(digest) = offer.digest.as_ref().filter(|_| session.settings.by_id) {
+                    check_id(session, job, digest)?;
+                }
+                return Ok(offer);
+            }
+            Event::Told(InternalRequest::Failed(error)) => {
+                session.told_by_counterpart = true;
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A file that was asked for by its digest must have it, if the algorithm is the one that verifies.
+fn check_id(session: &Session, job: &Job, digest: &str) -> Result<(), TransferError> {
+    let comparable = session.settings.digest == file_transfer_types::types::DigestAlgorithm::Sha256 && job.name.len() == digest.len();
+    if comparable && !job.name.eq_ignore_ascii_case(digest) {
+        return Err(TransferError::DigestMismatch(DigestMismatch { name: job.name.clone(), expected: job.name.clone(), found: digest.into() }));
+    }
+    Ok(())
+}
+
+/// What the conflict policy says about what stands at the target: an error, a transfer that ends here (`skip`), or none: go on.
+fn settle_conflict(session: &Session, place: &Place, target: &str, size: u64) -> Result<Option<TransferSummary>, TransferError> {
+    if !place.taken()? {
+        return Ok(None);
+    }
+    match session.settings.conflict {
+        ConflictPolicy::Fail => Err(TransferError::Conflict(target.into())),
+        ConflictPolicy::Skip => Ok(Some(skipped(session, target, size))),
+        ConflictPolicy::Overwrite | ConflictPolicy::Rename => Ok(None),
+    }
+}
+
+fn skipped(session: &Session, target: &str, size: u64) -> TransferSummary {
+    let (name, algorithm, elapsed) = (target.to_owned(), session.settings.digest, session.elapsed());
+    TransferSummary { name, size, algorithm, digest: String::new(), resumed: 0, skipped: true, elapsed }
+}
+
+/// From the offer to the published file.
+fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Place) -> Result<TransferSummary, TransferError> {
+    let identity = [session.node.as_str(), place.drive(), &job.name, &place.path(), &job.slot.to_string()].join("\n");
+    let (mut partial, there, restarted) = Partial::open(place, &identity, &session.node, offer, session.settings.digest)?;
+    let outcome = (|| {
+        let missing = offer.size - there.ranges.total();
+        if let Some(available) = place.free_space().filter(|&free| free < missing) {
+            return Err(TransferError::NoSpace(NoSpace { drive: place.drive().into(), needed: missing, available }));
+        }
+        session.progress.bytes_done = there.ranges.total();
+        if let Some(why) = restarted {
+            info!("{}: starting over: {why}", offer.name);
+            session.enter(TransferState::Restarted(why));
+        }
+        session.enter(TransferState::Transferring);
+        let mut there = there;
+        let mut attempt = 0;
+        let (digest, resumed) = loop {
+            let resumed = there.ranges.total();
+            match transfer::run(session, &mut partial, offer, there, attempt) {
+                // What an earlier attempt left may be what is wrong. Once, since the next attempt takes nothing on trust.
+                Err(TransferError::DigestMismatch(mismatch)) if resumed > 0 => {
+                    warn!("{}: what an earlier attempt left does not fit ({} and not {}): starting over", offer.name, mismatch.found, mismatch.expected);
+                    there = partial.start_over()?;
+                    attempt += 1;
+                    session.progress.bytes_done = 0;
+                    session.enter(TransferState::Restarted("what was there from an earlier attempt is not part of this file".into()));
+                    session.enter(TransferState::Transferring);
+                }
+                Err(error) => return Err(error),
+                Ok(digest) => break (digest, resumed),
+            }
+        };
+        if session.settings.by_id {
+            check_id(session, job, &digest)?;
+        }
+        let published = publish::run(place, &partial, session.settings.conflict)?;
+        Ok(match published {
+            publish::Published::As(name) => TransferSummary {
+                name,
+                size: offer.size,
+                algorithm: session.settings.digest,
+                digest,
+                resumed,
+                skipped: false,
+                elapsed: session.elapsed(),
+            },
+            publish::Published::Skipped => {
+                partial.remove(place);
+                skipped(session, &place.path(), offer.size)
+            }
+        })
+    })();
+    if let Err(error) = &outcome {
+        if !keeps(error) {
+            partial.remove(place);
+        }
+    }
+    outcome.map_err(|error| name_drive(error, place))
+}
+
+/// An error of the drive that came from deep below says which drive it was.
+fn name_drive(error: TransferError, place: &Place) -> TransferError {
+    match error {
+        TransferError::NoSpace(space) if space.drive.is_empty() => {
+            TransferError::NoSpace(NoSpace { drive: place.drive().into(), needed: space.needed, available: place.free_space().unwrap_or(0) })
+        }
+        other => other,
+    }
+}

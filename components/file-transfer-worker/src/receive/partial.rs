@@ -1,0 +1,185 @@
+//! The partial file and its journal, beside the target and hidden.
+//!
+//! Their names are made from what the transfer is (node, drive, source, target, slot), so that the same transfer finds them again and no other does; and they are short, so that a target of 255 bytes has one too.
+//! What is in the journal is on stable storage in the partial file; see [`journal`](crate::journal).
+
+use file_transfer_types::errors::{Side, from_vfs};
+use file_transfer_types::names::HIDDEN;
+use file_transfer_types::protocol::SizeRequest;
+use file_transfer_types::types::{DigestAlgorithm, TransferError};
+use transship_guest::bindings::transship::host::digests;
+use transship_guest::drive::{Directory, File, FileKind, OpenFlags, VfsError};
+use transship_guest::message::Blob;
+use transship_guest::{hex, warn};
+
+use super::place::Place;
+use crate::journal::{self, Header, Journal, Known};
+use crate::ranges::RangeSet;
+
+/// What an earlier attempt left.
+#[derive(Debug, Default)]
+pub(crate) struct There {
+    /// Safe on disk.
+    pub(crate) ranges: RangeSet,
+    /// The digest that the sender gave then.
+    pub(crate) digest: Option<Known>,
+}
+
+/// See the module.
+pub(crate) struct Partial {
+    folder: Option<Directory>,
+    file: File,
+    journal: File,
+    journal_end: u64,
+    header: Header,
+    path: String,
+    journal_path: String,
+}
+
+impl Partial {
+    /// Opens or makes the partial file of a transfer. Returns what of it can be trusted, and, if something was there that can't, why not.
+    pub(crate) fn open(
+        place: &Place,
+        identity: &str,
+        node: &str,
+        offer: &SizeRequest,
+        algorithm: DigestAlgorithm,
+    ) -> Result<(Self, There, Option<String>), TransferError> {
+        let fail = |error| from_vfs(error, &place.path(), Side::Receiver);
+        let stem = place.beside(&format!("{HIDDEN}{}", hash(identity)?));
+        let (path, journal_path) = (format!("{stem}.partial"), format!("{stem}.journal"));
+        let (folder, made) = place.make_folder()?;
+        let opened = (|| {
+            let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE;
+            // Something that is no file has no business there; opening a link is refused by the node.
+            if place.root().find(&path)?.is_some_and(|found| found.kind == FileKind::Directory) {
+                place.root().remove_directory(&path, true)?;
+            }
+            Ok((place.root().open_file(&path, how)?, place.root().open_file(&journal_path, how)?))
+        })();
+        let (file, journal) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let _ = place.root().remove_file(&path);
+                place.remove_folders(&made);
+                return Err(fail(error));
+            }
+        };
+        let found = read_journal(&journal, &file);
+        let made = found.as_ref().map(|journal| journal.header.made.clone()).filter(|earlier| !earlier.is_empty()).unwrap_or(made);
+        let header = Header::new(node, offer, made);
+        let mut partial = Self { folder, file, journal, journal_end: 0, header, path, journal_path };
+        let (there, restarted) = match found {
+            None => (partial.start_over(), None),
+            Some(journal) => match journal.agrees(node, offer, algorithm) {
+                Ok(()) => {
+                    partial.journal_end = journal.length;
+                    let digest = journal.digest.filter(|known| known.algorithm == algorithm);
+                    (partial.journal.set_length(journal.length).map_err(fail).map(|()| There { ranges: journal.ranges, digest }), None)
+                }
+                Err(why) => (partial.start_over(), Some(why)),
+            },
+        };
+        match there {
+            Ok(there) => Ok((partial, there, restarted)),
+            Err(error) => {
+                partial.remove(place);
+                Err(error)
+            }
+        }
+    }
+
+    /// Empties both files: nothing is there.
+    pub(crate) fn start_over(&mut self) -> Result<There, TransferError> {
+        let line = journal::header_line(&self.header);
+        let emptied = self.journal.set_length(0).and_then(|()| self.file.set_length(0)).and_then(|()| self.journal.write(0, &line));
+        emptied.map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
+        self.journal_end = line.len() as u64;
+        Ok(There::default())
+    }
+
+    /// Writes a chunk.
+    pub(crate) fn write(&self, offset: u64, chunk: &Blob) -> Result<(), TransferError> {
+        self.file.write_blob(offset, chunk).map_err(|error| from_vfs(error, &self.header.source, Side::Receiver))
+    }
+
+    /// A range of what was written.
+    pub(crate) fn read(&self, offset: u64, length: u64) -> Result<Blob, TransferError> {
+        self.file.read_blob(offset, length).map_err(|error| from_vfs(error, &self.header.source, Side::Receiver))
+    }
+
+    /// Begins to make what was written safe; a completion of this number follows.
+    pub(crate) fn start_sync(&self) -> u64 {
+        self.file.start_sync()
+    }
+
+    /// Notes ranges that are safe.
+    pub(crate) fn note(&mut self, ranges: &RangeSet) -> Result<(), TransferError> {
+        self.append(&journal::range_lines(ranges))
+    }
+
+    /// Notes the digest.
+    pub(crate) fn note_digest(&mut self, known: &Known) -> Result<(), TransferError> {
+        self.append(&journal::digest_line(known))
+    }
+
+    fn append(&mut self, lines: &[u8]) -> Result<(), TransferError> {
+        self.journal.write(self.journal_end, lines).map_err(|error| from_vfs(error, &self.header.source, Side::Receiver))?;
+        self.journal_end += lines.len() as u64;
+        Ok(())
+    }
+
+    /// Gives the file the times and the mode of the source, and checks its length. What the drive can't keep is not worth failing for.
+    pub(crate) fn seal(&self, offer: &SizeRequest) -> Result<u64, TransferError> {
+        for set in [self.file.set_modified(offer.modified), if offer.executable { self.file.set_executable(true) } else { Ok(()) }] {
+            if let Err(error) = set {
+                warn!("{}: the time or the mode of the source can't be set: {error:?}", offer.name);
+            }
+        }
+        self.file.length().map_err(|error| from_vfs(error, &offer.name, Side::Receiver))
+    }
+
+    /// Gives the file its final name, if it is free or `replace` says that it may be taken from another, and makes that safe.
+    pub(crate) fn rename(&self, place: &Place, name: &str, replace: bool) -> Result<(), VfsError> {
+        place.root().rename(&self.path, &place.beside(name), replace)?;
+        self.folder.as_ref().unwrap_or(place.root()).sync()?;
+        if !self.header.made.is_empty() {
+            // The folders that were made are names in others.
+            place.root().sync()?;
+        }
+        // A journal without its partial file is harmless, so its removal needs not be waited for.
+        let _ = place.root().remove_file(&self.journal_path);
+        Ok(())
+    }
+
+    /// Waits until what was written is safe.
+    pub(crate) fn sync(&self) -> Result<(), TransferError> {
+        self.file.sync().map_err(|error| from_vfs(error, &self.header.source, Side::Receiver))
+    }
+
+    /// Leaves nothing.
+    pub(crate) fn remove(&self, place: &Place) {
+        for path in [&self.path, &self.journal_path] {
+            match place.root().remove_file(path) {
+                Ok(()) | Err(VfsError::NotFound(_)) => {}
+                Err(error) => warn!("{path} can't be removed: {error:?}"),
+            }
+        }
+        place.remove_folders(&self.header.made);
+    }
+}
+
+/// The journal, if there is one and the partial file is as long as it says.
+fn read_journal(journal: &File, file: &File) -> Option<Journal> {
+    let length = journal.length().ok().filter(|length| (1..=journal::MAX_BYTES).contains(length))?;
+    let journal = Journal::parse(&journal.read(0, length).ok()?)?;
+    (file.length().ok()? >= journal.ranges.end()).then_some(journal)
+}
+
+/// 16 hexadecimal digits that depend on a text.
+fn hash(text: &str) -> Result<String, TransferError> {
+    let failed = |error| TransferError::Failed(format!("the name of the partial file can't be made: {error:?}"));
+    let blob = Blob::from_bytes(text.as_bytes(), None).map_err(failed)?;
+    let digest = digests::digest(digests::Algorithm::Sha256, &blob).map_err(failed)?;
+    Ok(hex::encode(digest.get(..8).unwrap_or_default()))
+}

@@ -1,0 +1,441 @@
+//! A worker's conversation: with its parent, with its counterpart on the other side, and with nobody else.
+//!
+//! [`Session::next`] waits for what matters to the transfer and deals with everything else by itself: it answers pings, acknowledges what the counterpart tells, reports progress, turns away
+//! strangers, watches over silence. It ends the transfer (with an error) when the parent cancels, the parent is gone, or the counterpart is gone.
+//!
+//! The counterpart is known from the start on the side that was asked. On the side that asked it is known when the other node's process has answered; what arrives from that node before is kept
+//! until then, since the two answers may overtake each other.
+
+use std::collections::VecDeque;
+
+use file_transfer_types::errors::{describe, from_send};
+use file_transfer_types::options::Settings;
+use file_transfer_types::protocol::{ChunkRequest, InternalRequest, InternalResponse, ReportRequest};
+use file_transfer_types::types::{TransferError, TransferState, TransferSummary};
+use file_transfer_types::{manager, worker};
+use serde::{Deserialize, Serialize};
+use transship_guest::address::{Address, ProcessId};
+use transship_guest::bindings::transship::host::timer;
+use transship_guest::message::{
+    Blob, Completion, Message, ReceivedRequest, ReceivedResponse, Request, Responder, Response, SendErrorKind, receive, respond_json, respond_later,
+};
+use transship_guest::{debug, warn};
+
+use crate::clock::now;
+use crate::liveness::{Liveness, Silence};
+use crate::pace::Pace;
+use crate::progress::Progress;
+use crate::receive::Ask;
+
+/// How often the session looks after itself, in milliseconds.
+const TICK: u64 = 200;
+/// How long the parent may take to acknowledge a report, in milliseconds.
+const PARENT_PATIENCE: u64 = 10_000;
+/// How long the counterpart may take to acknowledge the end.
+const END_PATIENCE: u64 = 10_000;
+/// How many messages are kept for a counterpart that is not known yet.
+const STASH: usize = 16;
+
+/// What a request was about, given back with its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Context {
+    /// To the other node's process: start a worker.
+    Start,
+    /// The size was told.
+    Size,
+    /// The digest was told.
+    Digest,
+    /// A chunk was asked for.
+    Chunk(Ask),
+    /// The end was told.
+    Finished,
+    /// Are you there?
+    Ping,
+    /// A report to the parent.
+    Progress,
+}
+
+/// What matters to a transfer.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The other node's process has answered the request to start a worker.
+    Started(Result<ProcessId, TransferError>),
+    /// It could not be asked.
+    NotStarted(SendErrorKind),
+    /// The counterpart tells or asks. A chunk request is to be answered before the next event; all else has been acknowledged.
+    Told(InternalRequest),
+    /// A chunk came.
+    Chunk(Ask, Result<ChunkRequest, TransferError>, Option<Blob>),
+    /// A chunk did not.
+    NoChunk(Ask, SendErrorKind),
+    /// What was told to the counterpart has arrived.
+    Noted(Context),
+    /// It has not.
+    NotNoted(Context, SendErrorKind),
+    /// An operation that was begun is done.
+    Completion(Completion),
+    /// Some time has passed.
+    Tick,
+}
+
+/// See the module.
+pub(crate) struct Session {
+    /// This worker.
+    pub(crate) our: Address,
+    /// How the transfer goes about.
+    pub(crate) settings: Settings,
+    /// The node on the other side.
+    pub(crate) node: String,
+    /// Chunks are waited for, so their time-outs tell whether the counterpart lives.
+    pub(crate) busy: bool,
+    /// What the parent is told.
+    pub(crate) progress: Progress,
+    /// The counterpart said how it ended: it needs not be told.
+    pub(crate) told_by_counterpart: bool,
+    parent: Address,
+    counterpart: Option<Address>,
+    stash: Vec<(Address, InternalRequest, Option<Responder>)>,
+    ready: VecDeque<Event>,
+    pace: Pace<worker::ProgressRequest>,
+    liveness: Liveness,
+    tick: u64,
+    last_report: u64,
+    started: u64,
+}
+
+impl Session {
+    /// Of a worker whose counterpart is on `node`.
+    pub(crate) fn new(our: Address, parent: Address, node: String, progress: Progress, settings: Settings) -> Self {
+        let started = now();
+        let liveness = Liveness::new(settings.timeout, started);
+        let (stash, ready) = (Vec::new(), VecDeque::new());
+        let tick = timer::set(TICK);
+        Self {
+            our,
+            settings,
+            node,
+            busy: false,
+            progress,
+            told_by_counterpart: false,
+            parent,
+            counterpart: None,
+            stash,
+            ready,
+            pace: Pace::default(),
+            liveness,
+            tick,
+            last_report: 0,
+            started,
+        }
+    }
+
+    /// Milliseconds since the worker began.
+    pub(crate) fn elapsed(&self) -> u64 {
+        now().saturating_sub(self.started)
+    }
+
+    /// The counterpart is this process. What came from it earlier is dealt with now.
+    pub(crate) fn set_counterpart(&mut self, counterpart: Address) {
+        self.liveness.heard(now());
+        for (source, request, responder) in std::mem::take(&mut self.stash) {
+            if source == counterpart {
+                if let (Some(answer), Some(responder)) = (acknowledgement(&request), responder) {
+                    log_failure("an acknowledgement", Response::json(&answer).map(|answer| answer.send_to(&responder)));
+                }
+                self.told(request);
+            }
+        }
+        self.counterpart = Some(counterpart);
+    }
+
+    /// The counterpart, once known.
+    pub(crate) fn counterpart(&self) -> Option<&Address> {
+        self.counterpart.as_ref()
+    }
+
+    /// Asks the other node's process to start a worker for us; [`Event::Started`] or [`Event::NotStarted`] follows.
+    pub(crate) fn ask_to_start(&mut self, target: &Address, request: &worker::Request) {
+        if let Err(kind) = send(target, request, Some((Context::Start, self.settings.timeout))) {
+            self.ready.push_back(Event::NotStarted(kind));
+        }
+    }
+
+    /// Asks for a chunk; [`Event::Chunk`] or [`Event::NoChunk`] follows.
+    pub(crate) fn ask_for_chunk(&mut self, name: &str, ask: Ask) {
+        let request = InternalRequest::Chunk(ChunkRequest { name: name.into(), offset: ask.offset, length: ask.length });
+        if let Err(kind) = self.send(&request, Some((Context::Chunk(ask), self.settings.timeout))) {
+            self.ready.push_back(Event::NoChunk(ask, kind));
+        }
+    }
+
+    /// Tells the counterpart; [`Event::Noted`] or [`Event::NotNoted`] with this context follows.
+    pub(crate) fn tell(&mut self, request: &InternalRequest, context: Context) {
+        if let Err(kind) = self.send(request, Some((context, self.settings.timeout))) {
+            self.ready.push_back(Event::NotNoted(context, kind));
+        }
+    }
+
+    /// Tells the counterpart how far it is, about once a second.
+    pub(crate) fn report(&mut self) {
+        let now = now();
+        if now.saturating_sub(self.last_report) >= 1_000 {
+            self.last_report = now;
+            let report = ReportRequest { bytes_done: self.progress.bytes_done, state: self.progress.state.clone() };
+            // A report that is lost is made up for by the next.
+            let _ = self.send(&InternalRequest::Report(report), None);
+        }
+    }
+
+    /// The link was dropped: whether to try again (when [`may_send`](Self::may_send) says so) or else the error to end with.
+    ///
+    /// # Errors
+    /// If it has been tried.
+    pub(crate) fn try_again_after(&mut self, kind: &SendErrorKind, what: &str) -> Result<(), TransferError> {
+        match kind {
+            SendErrorKind::Timeout => Ok(()),
+            SendErrorKind::Offline(_) if self.liveness.dropped(now()) => Ok(()),
+            _ => Err(from_send(kind, &self.node, what)),
+        }
+    }
+
+    /// Whether the pause after a dropped link is over (or there was none).
+    pub(crate) fn may_send(&self) -> bool {
+        self.liveness.may_send(now())
+    }
+
+    /// The progress has changed.
+    pub(crate) fn further(&mut self) {
+        self.pace.further(self.progress.report());
+        self.flush();
+    }
+
+    /// The state has changed, which the parent must hear.
+    pub(crate) fn enter(&mut self, state: TransferState) {
+        self.progress.state = state;
+        self.pace.tell(self.progress.report());
+        self.flush();
+    }
+
+    /// Makes [`Event::Tick`] come soon. Not at once: timers that are due come before messages, and these must have their turn in between.
+    pub(crate) fn soon(&mut self) {
+        timer::set(1);
+    }
+
+    /// Waits for the next event.
+    ///
+    /// # Errors
+    /// What ends the transfer: cancelled, interrupted, or the counterpart is gone.
+    pub(crate) fn next(&mut self) -> Result<Event, TransferError> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            match receive() {
+                Message::Request(received) => self.request(received)?,
+                Message::Response(received) => self.response(received),
+                Message::SendError(error) => {
+                    let context = error.context.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+                    self.failed(context, error.kind)?;
+                }
+                Message::Completion(completion) => return Ok(Event::Completion(completion)),
+                Message::Timer(number) => {
+                    if number == self.tick {
+                        self.tick = timer::set(TICK);
+                        self.look_after()?;
+                    }
+                    return Ok(Event::Tick);
+                }
+            }
+        }
+    }
+
+    fn look_after(&mut self) -> Result<(), TransferError> {
+        self.flush();
+        let Some(_) = &self.counterpart else { return Ok(()) };
+        match self.liveness.check(now(), self.busy) {
+            Silence::Fine => {}
+            Silence::Ping => {
+                let patience = self.settings.timeout.min(END_PATIENCE);
+                if let Err(kind) = self.send(&InternalRequest::Ping, Some((Context::Ping, patience))) {
+                    self.failed(Some(Context::Ping), kind)?;
+                }
+            }
+            Silence::Dead(silence) => {
+                return Err(TransferError::TimedOut(format!("{} has said nothing for {} s", self.node, silence / 1_000)));
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&mut self, received: ReceivedRequest) -> Result<(), TransferError> {
+        if Some(&received.source) == self.counterpart.as_ref() {
+            self.liveness.heard(now());
+            match received.json::<InternalRequest>() {
+                Ok(request) => {
+                    if let Some(answer) = acknowledgement(&request).filter(|_| received.expects_response()) {
+                        log_failure("an acknowledgement", respond_json(&answer));
+                    }
+                    self.told(request);
+                }
+                Err(error) => warn!("{} sent what is no request: {error}", received.source),
+            }
+            return Ok(());
+        }
+        if received.source == self.parent {
+            if let Ok(worker::Request::Cancel(keep)) = received.json() {
+                if received.expects_response() {
+                    log_failure("the answer to a cancel", respond_json(&worker::Response::Cancel));
+                }
+                let who = format!("on {}", self.our.node);
+                return Err(if keep { TransferError::Interrupted(who) } else { TransferError::Cancelled(who) });
+            }
+        } else if self.counterpart.is_none() && received.source.node == self.node && self.stash.len() < STASH {
+            if let Ok(request) = received.json() {
+                self.stash.push((received.source, request, respond_later()));
+                return Ok(());
+            }
+        }
+        debug!("{} is not of this transfer and was turned away", received.source);
+        if received.expects_response() {
+            let denied = TransferError::Denied(format!("{} listens to its counterpart only", self.our));
+            log_failure("a refusal", respond_json(&manager::Response::Error(denied)));
+        }
+        Ok(())
+    }
+
+    fn told(&mut self, request: InternalRequest) {
+        if !matches!(request, InternalRequest::Ping) {
+            self.ready.push_back(Event::Told(request));
+        }
+    }
+
+    fn response(&mut self, received: ReceivedResponse) {
+        let context = received.context.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let of_counterpart = Some(&received.source) == self.counterpart.as_ref();
+        if of_counterpart {
+            self.liveness.heard(now());
+        }
+        match context {
+            Some(Context::Progress) => self.pace.taken(),
+            Some(Context::Ping) => self.liveness.ping_ended(),
+            Some(Context::Start) => self.ready.push_back(Event::Started(started(&received))),
+            Some(Context::Chunk(ask)) => {
+                let outcome = match received.json() {
+                    Ok(InternalResponse::Chunk(outcome)) if of_counterpart => outcome,
+                    _ => Err(TransferError::Failed(format!("{} answered a chunk request with something else", received.source))),
+                };
+                self.ready.push_back(Event::Chunk(ask, outcome, received.response.blob));
+            }
+            Some(context @ (Context::Size | Context::Digest | Context::Finished)) if of_counterpart => self.ready.push_back(Event::Noted(context)),
+            _ => warn!("{} answered what was not asked", received.source),
+        }
+    }
+
+    fn failed(&mut self, context: Option<Context>, kind: SendErrorKind) -> Result<(), TransferError> {
+        match context {
+            Some(Context::Progress) => {
+                self.pace.taken();
+                if matches!(kind, SendErrorKind::NoSuchProcess) {
+                    return Err(TransferError::Interrupted("the process that asked for the transfer has ended".into()));
+                }
+            }
+            Some(Context::Ping) => {
+                self.liveness.ping_ended();
+                self.try_again_after(&kind, "whether it is there")?;
+            }
+            Some(Context::Start) => self.ready.push_back(Event::NotStarted(kind)),
+            Some(Context::Chunk(ask)) => self.ready.push_back(Event::NoChunk(ask, kind)),
+            Some(context @ (Context::Size | Context::Digest | Context::Finished)) => self.ready.push_back(Event::NotNoted(context, kind)),
+            None => warn!("a request of unknown context failed: {kind:?}"),
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        if let Some(report) = self.pace.next(now()) {
+            if send(&self.parent, &worker::Request::Progress(report), Some((Context::Progress, PARENT_PATIENCE))).is_err() {
+                self.pace.taken();
+            }
+        }
+    }
+
+    fn send(&self, request: &InternalRequest, expects: Option<(Context, u64)>) -> Result<(), SendErrorKind> {
+        match &self.counterpart {
+            Some(counterpart) => send(counterpart, request, expects),
+            None => Err(SendErrorKind::NoSuchProcess),
+        }
+    }
+
+    /// Tells everybody how it ended, and waits (for a bounded time) until they know.
+    pub(crate) fn end(mut self, outcome: &Result<TransferSummary, TransferError>, receiving: bool) {
+        let mut telling = false;
+        if self.counterpart.is_some() && !self.told_by_counterpart {
+            if receiving {
+                telling = self.send(&InternalRequest::Finished(outcome.clone()), Some((Context::Finished, END_PATIENCE))).is_ok();
+            } else if let Err(error) = outcome {
+                // The receiver needs not answer; it ends, and tells its own parent.
+                let _ = self.send(&InternalRequest::Failed(error.clone()), None);
+            }
+        }
+        self.progress.state = match outcome {
+            Ok(summary) => {
+                self.progress.bytes_total = Some(summary.size);
+                self.progress.bytes_done = if summary.skipped { 0 } else { summary.size };
+                TransferState::Done(summary.clone())
+            }
+            Err(error) => {
+                debug!("ended: {}", describe(error));
+                TransferState::Failed(error.clone())
+            }
+        };
+        self.pace.tell(self.progress.report());
+        let deadline = now() + 2 * PARENT_PATIENCE;
+        self.flush();
+        // The last report goes out when the one before it was taken; then it is waited for.
+        while (self.pace.waiting() || telling) && now() < deadline {
+            match self.next() {
+                Ok(Event::Noted(Context::Finished) | Event::NotNoted(Context::Finished, _)) => telling = false,
+                // Whoever cancels now, or vanishes, changes nothing any more.
+                Err(_) => telling = false,
+                Ok(_) => {}
+            }
+            self.flush();
+        }
+    }
+}
+
+fn started(received: &ReceivedResponse) -> Result<ProcessId, TransferError> {
+    match received.json() {
+        Ok(worker::Response::Download(outcome) | worker::Response::Upload(outcome)) => outcome,
+        _ => Err(match received.json() {
+            Ok(manager::Response::Error(error)) => error,
+            _ => TransferError::Failed(format!("{} does not serve files: it answered with something else", received.source)),
+        }),
+    }
+}
+
+/// What is answered to something that was told.
+fn acknowledgement(request: &InternalRequest) -> Option<InternalResponse> {
+    match request {
+        InternalRequest::Size(_) => Some(InternalResponse::Size),
+        InternalRequest::Digest(_) => Some(InternalResponse::Digest),
+        InternalRequest::Finished(_) => Some(InternalResponse::Finished),
+        InternalRequest::Ping => Some(InternalResponse::Ping),
+        InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Failed(_) => None,
+    }
+}
+
+fn send<T: Serialize>(target: &Address, body: &T, expects: Option<(Context, u64)>) -> Result<(), SendErrorKind> {
+    let no_json = |error: serde_json::Error| SendErrorKind::TooLarge(error.to_string());
+    let mut request = Request::to(target).json(body).map_err(no_json)?;
+    if let Some((context, timeout)) = expects {
+        request = request.timeout(timeout).context(serde_json::to_vec(&context).map_err(no_json)?);
+    }
+    request.send().map_err(|error| error.kind)
+}
+
+fn log_failure<T, E: std::fmt::Debug>(what: &str, outcome: Result<T, E>) {
+    if let Err(error) = outcome {
+        warn!("{what} was not sent: {error:?}");
+    }
+}

@@ -1,0 +1,31 @@
+//! A program with a node inside: makes a home, puts a package into it, starts the node and sends a process a message.
+//!
+//! `cargo run --release --example embed -- PACKAGE.transship PROCESS BODY`, for instance with `target/packages/test/puppet.transship main:puppet:test '{"echo":"hello"}'`.
+
+#![allow(clippy::print_stdout)]
+
+use std::time::Duration;
+
+use transship::home::Home;
+use transship::message::{Address, Content};
+use transship::node::{Node, NodeOptions};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let (Some(package), Some(process), Some(body)) = (arguments.next(), arguments.next(), arguments.next()) else {
+        anyhow::bail!("usage: embed PACKAGE.transship PROCESS BODY");
+    };
+    let folder = tempfile::tempdir()?;
+    let home = Home::init(folder.path(), "embedded")?;
+    std::fs::copy(package, home.packages_path().join("package.transship"))?;
+
+    let _lock = home.lock()?;
+    let node = Node::start(&home, NodeOptions::default()).await?;
+    let target = Address::new(node.name(), process.parse()?)?;
+    let content = Content { body: body.into(), ..Content::default() };
+    let (source, answer) = node.client().request(&target, content, Duration::from_secs(10)).await?;
+    println!("{source}: {}", String::from_utf8_lossy(&answer.body));
+    node.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! Files: listed, fetched, sent.
+
+mod display;
+mod follow;
+pub(crate) mod get;
+pub(crate) mod list;
+mod options;
+pub(crate) mod put;
+mod store;

@@ -1,0 +1,72 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use transship::rights::Rights;
+
+use super::display::Display;
+use super::follow::{self, Job};
+use super::options::TransferArgs;
+use super::store;
+use crate::cli::Context;
+use crate::cli::connect::Connection;
+use crate::cli::error::CliError;
+use crate::cli::place::{LocalFile, Remote, Source};
+use crate::cli::units::parse_size;
+use crate::cli::wire::{Place, PutRequest, Request};
+
+/// Send a file to another node, which verifies it and puts it among its files.
+///
+/// The other node has to allow it: its owner runs `transship peer add` with --allow files=write for this node. If it is interrupted, the same command goes on where it
+/// stopped. What comes from standard input can't be resumed: it is stored in segments, and appears when all of it has arrived and its digest agrees.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  transship put photo.jpg bob:\n  transship put photo.jpg bob:holidays/sea.jpg --on-conflict overwrite\n  tar c folder | transship put - bob:folder.tar")]
+pub(crate) struct PutArgs {
+    /// The file, or '-' for standard input
+    #[arg(value_name = "FILE")]
+    source: PathBuf,
+    /// The node, and the file's name there (the same if empty; in a folder if it ends with '/')
+    #[arg(value_name = "NODE:[NAME]")]
+    target: Remote,
+    /// How many bytes will come from standard input: shows percent, and if another number comes, nothing is stored
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    size: Option<u64>,
+    #[command(flatten)]
+    transfer: TransferArgs,
+}
+
+pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliError> {
+    let source = Source::resolve(&args.source)?;
+    let name = match &source {
+        Source::Stdin if args.target.name.is_empty() || args.target.name.ends_with('/') => {
+            return Err(CliError::usage("standard input has no name").hint(format!("say what to call it: {}:{}NAME", args.target.node, args.target.name)));
+        }
+        Source::Stdin if args.transfer.beyond_conflict() => {
+            return Err(CliError::usage("standard input is stored in segments, for which only --on-conflict can be chosen").hint("write it to a file first, and send that"));
+        }
+        Source::Stdin => args.target.name.clone(),
+        Source::File(..) if args.size.is_some() => return Err(CliError::usage("--size is for standard input: a file has its size")),
+        Source::File(_, typed) => args.target.name_for(typed),
+    };
+    let connection = context.connect().await?;
+    let result = match &source {
+        Source::Stdin => store::run(context, &connection, &args.target.node, &name, args.size, args.transfer.on_conflict).await,
+        Source::File(file, _) => put(context, args, &connection, file, &name).await,
+    };
+    connection.close().await;
+    result
+}
+
+async fn put(context: &Context, args: &PutArgs, connection: &Connection, file: &LocalFile, name: &str) -> Result<(), CliError> {
+    let node = &args.target.node;
+    let mut display = Display::new(&context.ui, name, node, None, false);
+    let lent = connection.client.lend(&file.folder, Rights { write: false, ..Rights::ALL }, Some(&file.name)).await?;
+    let request = PutRequest {
+        node: node.clone(),
+        name: name.into(),
+        from: Place { drive: Some(lent.drive().into()), name: Some(file.name.clone()) },
+        options: Some(args.transfer.options(false)),
+    };
+    let (id, summary) = follow::run(connection, &Job { request: Request::Put(request), direction: "put", node, lent: &lent }, &mut display).await?;
+    let published = if summary.name.is_empty() { name } else { &summary.name };
+    display.summary(&id, &summary, &format!("{node}:{published}"))
+}

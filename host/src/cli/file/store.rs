@@ -1,0 +1,208 @@
+//! A file of unknown length, from standard input to a node in numbered segments.
+//!
+//! One segment is sent and answered at a time, while the next is read: over several connections they could arrive in another order. When the input ends,
+//! the last segment carries name, size and SHA-256; when anything fails, a `cancel` leaves nothing behind.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::Instant;
+use transship::blob::Blob;
+use transship::message::{Address, Content};
+
+use super::display::Display;
+use crate::cli::Context;
+use crate::cli::connect::{Connection, body_of, read_response, unexpected};
+use crate::cli::error::{CliError, Kind};
+use crate::cli::signals::Interrupts;
+use crate::cli::wire::{
+    ConflictPolicy, DigestAlgorithm, Request, Response, StoreInfo, StoreResult, StoreSegment, StoreState, StoreStatus, TransferState, TransferSummary,
+};
+
+/// Bytes in a segment: large enough that the wait for each answer costs little on a long way.
+const SEGMENT: usize = 4 << 20;
+/// What has come is sent after so long, though it makes no whole segment: a store without segments expires.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long the other node may take to write a segment, and at the end to verify and publish.
+const SEGMENT_TIME: Duration = Duration::from_secs(120);
+/// How long a cancel may take.
+const CANCEL_TIME: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(
+    context: &Context,
+    connection: &Connection,
+    node: &str,
+    name: &str,
+    size: Option<u64>,
+    conflict: Option<ConflictPolicy>,
+) -> Result<(), CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    let mut display = Display::new(&context.ui, name, node, size, false);
+    let mut store = Store { connection, manager: Connection::manager_of(node)?, node, name, size, conflict, file_id: None, sent: 0, bytes: 0 };
+    let begun = Instant::now();
+    let stored = tokio::select! {
+        stored = store.all(tokio::io::stdin(), &mut display) => stored,
+        () = interrupts.next() => Err(CliError::new(Kind::Interrupted, "stopped; nothing is stored")),
+    };
+    let (status, digest) = match stored {
+        Ok(stored) => stored,
+        Err(error) => {
+            store.cancel().await;
+            return Err(error);
+        }
+    };
+    let name = status.name.unwrap_or_else(|| name.into());
+    let place = format!("{node}:{name}");
+    let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    // Under `skip` the bytes were taken, verified, and thrown away: the node says so by its choice of name only.
+    let summary = TransferSummary { name, size: status.bytes, algorithm: DigestAlgorithm::Sha256, digest, resumed: 0, skipped: false, elapsed };
+    display.summary(&status.file_id, &summary, &place)
+}
+
+struct Store<'a> {
+    connection: &'a Connection,
+    manager: Address,
+    node: &'a str,
+    name: &'a str,
+    size: Option<u64>,
+    conflict: Option<ConflictPolicy>,
+    /// None until the first segment is answered.
+    file_id: Option<String>,
+    /// How many segments.
+    sent: u64,
+    bytes: u64,
+}
+
+impl Store<'_> {
+    /// Sends all of `input`. Returns the last answer and the digest.
+    async fn all<R: AsyncRead + Unpin>(&mut self, mut input: R, display: &mut Display<'_>) -> Result<(StoreStatus, String), CliError> {
+        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        let mut segment = read_segment(&mut input).await?;
+        loop {
+            digest.update(&segment.bytes);
+            self.bytes += segment.bytes.len() as u64;
+            if segment.last {
+                break;
+            }
+            self.check_size(false)?;
+            // The next is read while this one is on its way.
+            let (status, next) = tokio::try_join!(self.send(Some(segment.bytes), None), read_segment(&mut input))?;
+            if self.sent == 1 {
+                display.started(&status.file_id, "put")?;
+            }
+            display.progress(&status.file_id, status.bytes, self.size, &TransferState::Transferring)?;
+            segment = next;
+        }
+        self.check_size(true)?;
+        let hex = data_encoding::HEXLOWER.encode(digest.finish().as_ref());
+        let info = StoreInfo { name: self.name.into(), size: self.bytes, digest: hex.clone(), conflict: self.conflict };
+        let first = self.sent == 0;
+        let status = self.send(Some(segment.bytes), Some(StoreResult::Store(info))).await?;
+        if first {
+            display.started(&status.file_id, "put")?;
+        }
+        match status.state {
+            StoreState::Stored => Ok((status, hex)),
+            state => Err(unexpected(&self.manager, &format!("the store is {state:?}"))),
+        }
+    }
+
+    /// Whether as much has come as was promised.
+    fn check_size(&self, ended: bool) -> Result<(), CliError> {
+        match self.size {
+            Some(size) if self.bytes > size || (ended && self.bytes < size) => {
+                let words = if ended { "came" } else { "and more came" };
+                Err(CliError::named(Kind::Integrity, "size-mismatch", format!("{size} bytes were promised with --size, and {} {words}; nothing is stored", self.bytes)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(&mut self, bytes: Option<Bytes>, result: Option<StoreResult>) -> Result<StoreStatus, CliError> {
+        self.sent += 1;
+        let segment = StoreSegment { file_id: self.file_id.clone(), number: self.sent, result };
+        let blob = bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| Blob::from_bytes(bytes, None));
+        let content = Content { blob, ..body_of(&Request::Store(segment))? };
+        let sent = self.connection.client.request(&self.manager, content, SEGMENT_TIME, &[]).await;
+        match read_response(sent, &self.manager, self.node)? {
+            Response::Stored(status) => {
+                self.file_id = Some(status.file_id.clone());
+                Ok(status)
+            }
+            _ => Err(unexpected(&self.manager, "no status of a store")),
+        }
+    }
+
+    /// Leaves nothing behind, as far as the other node can be reached; else it expires there.
+    async fn cancel(&mut self) {
+        if self.file_id.is_some() {
+            let _ = tokio::time::timeout(CANCEL_TIME, self.send(None, Some(StoreResult::Cancel))).await;
+        }
+    }
+}
+
+struct Segment {
+    bytes: Bytes,
+    last: bool,
+}
+
+/// Reads until the segment is full, the input ends, or what there is has waited long enough.
+async fn read_segment<R: AsyncRead + Unpin>(input: &mut R) -> Result<Segment, CliError> {
+    let mut bytes = BytesMut::with_capacity(SEGMENT);
+    let mut deadline = None;
+    while bytes.len() < SEGMENT {
+        let room = SEGMENT - bytes.len();
+        let mut limited = (&mut *input).take(room as u64);
+        let read = limited.read_buf(&mut bytes);
+        let read = match deadline {
+            None => read.await,
+            Some(deadline) => match tokio::time::timeout_at(deadline, read).await {
+                Ok(read) => read,
+                Err(_) => break,
+            },
+        };
+        match read {
+            Ok(0) => return Ok(Segment { bytes: bytes.freeze(), last: true }),
+            Ok(_) => deadline = deadline.or_else(|| Some(Instant::now() + LINGER)),
+            Err(error) => return Err(CliError::io("standard input".as_ref(), &error)),
+        }
+    }
+    Ok(Segment { bytes: bytes.freeze(), last: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+
+    #[tokio::test]
+    async fn an_input_becomes_full_segments_and_a_last_one_that_may_be_empty() {
+        for (length, expected) in [(0, vec![0]), (1, vec![1]), (SEGMENT, vec![SEGMENT, 0]), (SEGMENT + 1, vec![SEGMENT, 1])] {
+            let input: Vec<u8> = (0..length).map(|n| n as u8).collect();
+            let (mut rest, mut found, mut all) = (&input[..], Vec::new(), Vec::new());
+            loop {
+                let segment = read_segment(&mut rest).await.unwrap();
+                found.push(segment.bytes.len());
+                all.extend_from_slice(&segment.bytes);
+                if segment.last {
+                    break;
+                }
+            }
+            assert_eq!(found, expected);
+            assert!(all == input);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_trickles_in_is_sent_before_the_store_expires() {
+        let (mut writer, mut reader) = tokio::io::duplex(64);
+        writer.write_all(b"some").await.unwrap();
+        let begun = Instant::now();
+        let segment = read_segment(&mut reader).await.unwrap();
+        assert_eq!((&segment.bytes[..], segment.last), (&b"some"[..], false));
+        assert!(begun.elapsed() >= LINGER && begun.elapsed() < LINGER * 2);
+        drop(writer);
+        assert!(read_segment(&mut reader).await.unwrap().last);
+    }
+}

@@ -1,0 +1,54 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tracing::level_filters::LevelFilter;
+use transship::control::Server;
+use transship::node::{Node, NodeOptions};
+
+use crate::cli::Context;
+use crate::cli::error::{CliError, Kind};
+use crate::cli::signals::Interrupts;
+
+/// How long the node may take to end in good order.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(15);
+
+/// Run the node until Ctrl-C or SIGTERM.
+///
+/// Prints `listening on ADDR:PORT` once others can reach it. What it does goes to standard error, and in full to the log (`transship log`). Port 0 takes a free
+/// port. While it runs, the other commands of this home use it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  transship serve\n  transship serve --listen 127.0.0.1:0\n  TRANSSHIP_LOG=warn,transship::link=debug transship serve")]
+pub(crate) struct ServeArgs {
+    /// Where to listen [default: the address in HOME/node.toml, at first 0.0.0.0:7447]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+}
+
+pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<(), CliError> {
+    let home = context.open_home()?;
+    let lock = home.lock()?;
+    let mut interrupts = Interrupts::listen()?;
+    context.start_log(Some(LevelFilter::INFO), Some(&home))?;
+
+    let failed = |what: &str, error: &dyn std::fmt::Display| CliError::new(Kind::Other, format!("{what}: {error}"));
+    let node = Node::start(&home, NodeOptions::default()).await.map_err(|error| failed("the node could not start", &error).hint("`transship log` may say more"))?;
+    let server = Server::bind(&home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
+    let wanted = args.listen.unwrap_or(home.settings().listen);
+    let address = node.listen(wanted).await.map_err(|error| failed(&format!("could not listen on {wanted}"), &error).hint("choose another address with --listen, or port 0 for a free one"))?;
+    context.ui.result(&json!({"event": "listening", "address": address}), &format!("listening on {address}"))?;
+
+    tokio::select! {
+        () = server.serve(&node) => {}
+        () = interrupts.next() => tracing::info!("ending"),
+    }
+    drop(server);
+    tokio::select! {
+        () = node.shutdown() => tracing::info!("ended"),
+        () = tokio::time::sleep(SHUTDOWN_TIME) => tracing::warn!("the node did not end in time"),
+        () = interrupts.next() => tracing::warn!("ended at once, at the second request"),
+    }
+    drop(lock);
+    Ok(())
+}

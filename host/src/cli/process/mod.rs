@@ -1,0 +1,4 @@
+//! What runs on the node.
+
+pub(crate) mod kill;
+pub(crate) mod ps;

@@ -1,0 +1,36 @@
+use clap::Args;
+
+use super::list::as_json;
+use crate::cli::Context;
+use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
+use crate::cli::error::CliError;
+use crate::cli::ui::plain;
+use crate::cli::units::show_size;
+use crate::cli::wire::{CancelRequest, Request, Response};
+
+/// Stop a transfer of the running node.
+///
+/// Nothing is left of it, unless --keep: then the same get or put goes on later where it stopped.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  transship cancel 7f3a\n  transship cancel 7f3a --keep")]
+pub(crate) struct CancelArgs {
+    /// The transfer, as `transship transfers` shows it
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Keep what has arrived, to go on later
+    #[arg(long)]
+    keep: bool,
+}
+
+pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<(), CliError> {
+    let connection = context.connect_running().await?;
+    let request = Request::Cancel(CancelRequest { id: args.id.clone(), keep: args.keep });
+    match connection.ask(&request, &connection.info.name, ANSWER_TIME, &[]).await? {
+        Response::Cancelled(status) => {
+            let kept = if args.keep { "what has arrived is kept" } else { "nothing is kept" };
+            let text = format!("stopped {} after {}; {kept}", plain(&status.name), show_size(status.bytes_done));
+            context.ui.done(&as_json(&status), &text)
+        }
+        _ => Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no status of a transfer")),
+    }
+}

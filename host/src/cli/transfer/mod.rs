@@ -1,0 +1,4 @@
+//! Transfers under way.
+
+pub(crate) mod cancel;
+pub(crate) mod list;
