@@ -130,6 +130,21 @@ impl Blob {
         }
     }
 
+    /// Fills `buffer` from `offset`, blocking like [`Blob::read_blocking`]: for callers that use one buffer for many reads.
+    ///
+    /// # Errors
+    /// All of [`BlobError`].
+    pub fn read_into_blocking(&self, offset: u64, buffer: &mut [u8]) -> Result<(), BlobError> {
+        self.check(offset, buffer.len() as u64)?;
+        match &self.source {
+            Source::Memory(_) => {
+                buffer.copy_from_slice(&self.read_blocking(offset, buffer.len() as u64)?);
+                Ok(())
+            }
+            Source::File { file, offset: base, .. } => file.read_exact_at(buffer, base + offset),
+        }
+    }
+
     /// Reads a range without blocking the caller's thread.
     ///
     /// # Errors
@@ -168,6 +183,10 @@ mod tests {
             assert_eq!(part.slice(5, 6).unwrap_err(), BlobError::OutOfRange);
             assert_eq!(part.slice(u64::MAX, 2).unwrap_err(), BlobError::OutOfRange);
             assert_eq!(part.read_blocking(10, 0).unwrap().len(), 0);
+            let mut buffer = [0; 4];
+            part.read_into_blocking(6, &mut buffer).unwrap();
+            assert_eq!(buffer, [21, 22, 23, 24]);
+            assert_eq!(part.read_into_blocking(7, &mut buffer).unwrap_err(), BlobError::OutOfRange);
         }
     }
 

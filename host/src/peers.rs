@@ -1,1 +1,392 @@
-//! To be written.
+//! The nodes that this node's owner has introduced, and what each may do.
+//!
+//! Kept in `peers.toml`, which people may edit:
+//!
+//! ```toml
+//! [peer.bob]
+//! key = "…52 letters and digits…"
+//! address = "192.0.2.7:7000"          # optional: without it, bob has to call us
+//!
+//! [peer.bob.allow]
+//! files = ["list", "read"]                     # the drive "files" of whichever package asks
+//! "some-package:publisher/files" = ["list"]    # of this package: goes before the short name
+//! ```
+//!
+//! What always holds: a name stands for one key and a key for one name; this node's own name and key are not among them; a right that is not written here is
+//! not given. The file is replaced as a whole, so a crash leaves the old one or the new one. What can't be understood is an error with the place, and
+//! changes nothing: after a failed [`Peers::reload`] the entries are those from before.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{Identity, PublicKey};
+use crate::message::{NameError, PackageId, check_name_part};
+use crate::rights::Rights;
+use crate::ticket::{HostPort, Ticket};
+
+/// Why peers could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PeersError {
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The name of an allowed drive is none.
+    #[error("'{0}' is not a drive: write its short name, such as files, or package:publisher/drive")]
+    Drive(String),
+    /// The ticket is this node's own.
+    #[error("this is the ticket of this node itself: give it to the other node's owner, and add theirs here")]
+    OwnTicket,
+    /// The name is this node's own.
+    #[error("'{0}' is the name of this node itself: choose another name for the peer (`--name NAME`)")]
+    OwnName(String),
+    /// The name belongs to another peer.
+    #[error(
+        "'{name}' is already the name of another peer, with the key {key}: choose another name for the new one (`--name NAME`), or, if {name} has a new key, remove the old entry first (`transship peer remove {name}`)"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Its present key.
+        key: PublicKey,
+    },
+    /// The key belongs to a peer of another name.
+    #[error("this node is already a peer, as '{0}': leave the name out to update it, or remove it first (`transship peer remove {0}`)")]
+    KeyTaken(String),
+    /// No peer of that name.
+    #[error("no peer is called '{0}': `transship peer list` shows all")]
+    Unknown(String),
+    /// The file is not what it should be.
+    #[error("{path}: {why}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+    /// The system's own words.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        error: std::io::Error,
+    },
+}
+
+/// A peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name here.
+    pub name: String,
+    /// Its key: who it is.
+    pub key: PublicKey,
+    /// Where to reach it. None: it has to call.
+    pub address: Option<HostPort>,
+    /// What it may do with which drive (by short or full name).
+    pub allow: BTreeMap<String, Rights>,
+}
+
+/// An entry as written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    key: PublicKey,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    allow: BTreeMap<String, Rights>,
+}
+
+/// The file as written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    peer: BTreeMap<String, Entry>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Peers {
+    path: PathBuf,
+    own_name: String,
+    own_key: PublicKey,
+    peers: RwLock<BTreeMap<String, Peer>>,
+    /// Held over reading, changing and writing the file.
+    changing: Mutex<()>,
+}
+
+impl Peers {
+    /// Reads the file at `path`; none is no peers. `own` is this node, which is not its own peer.
+    ///
+    /// # Errors
+    /// [`PeersError::Malformed`], [`PeersError::Io`].
+    pub fn open(path: &Path, own: &Identity) -> Result<Self, PeersError> {
+        let peers = Self { path: path.into(), own_name: own.name().into(), own_key: own.key(), peers: RwLock::default(), changing: Mutex::new(()) };
+        peers.reload()?;
+        Ok(peers)
+    }
+
+    /// Reads the file again.
+    ///
+    /// # Errors
+    /// [`PeersError::Malformed`], [`PeersError::Io`]; nothing has changed then.
+    pub fn reload(&self) -> Result<(), PeersError> {
+        let _changing = self.changing.lock();
+        let peers = self.read()?;
+        *self.peers.write() = peers;
+        Ok(())
+    }
+
+    /// Adds the peer of a ticket under its name or `name`, or, if the ticket's key is a peer's already, sets that peer's address and rights.
+    /// Returns its name here.
+    ///
+    /// # Errors
+    /// [`PeersError`], except [`PeersError::Unknown`].
+    pub fn add(&self, ticket: &Ticket, name: Option<&str>, allow: BTreeMap<String, Rights>) -> Result<String, PeersError> {
+        let _changing = self.changing.lock();
+        // From the file: another process of this node's owner may have changed it.
+        let mut peers = self.read()?;
+        let known = peers.values().find(|peer| peer.key == ticket.key()).map(|peer| peer.name.clone());
+        let name = match (known, name) {
+            (Some(known), Some(wanted)) if known != wanted => return Err(PeersError::KeyTaken(known)),
+            (Some(known), _) => known,
+            (None, wanted) => wanted.unwrap_or(ticket.name()).into(),
+        };
+        if let Some(other) = peers.get(&name).filter(|peer| peer.key != ticket.key()) {
+            return Err(PeersError::NameTaken { name, key: other.key });
+        }
+        let peer = Peer { name: name.clone(), key: ticket.key(), address: Some(ticket.address().clone()), allow };
+        self.check(&peer)?;
+        peers.insert(name.clone(), peer);
+        self.write(peers)?;
+        Ok(name)
+    }
+
+    /// Forgets a peer and returns it.
+    ///
+    /// # Errors
+    /// [`PeersError::Unknown`], [`PeersError::Malformed`], [`PeersError::Io`].
+    pub fn remove(&self, name: &str) -> Result<Peer, PeersError> {
+        let _changing = self.changing.lock();
+        let mut peers = self.read()?;
+        let peer = peers.remove(name).ok_or_else(|| PeersError::Unknown(name.into()))?;
+        self.write(peers)?;
+        Ok(peer)
+    }
+
+    /// All peers, by name.
+    pub fn list(&self) -> Vec<Peer> {
+        self.peers.read().values().cloned().collect()
+    }
+
+    /// The peer of that name.
+    pub fn by_name(&self, name: &str) -> Option<Peer> {
+        self.peers.read().get(name).cloned()
+    }
+
+    /// The peer with that key.
+    pub fn by_key(&self, key: &PublicKey) -> Option<Peer> {
+        self.peers.read().values().find(|peer| peer.key == *key).cloned()
+    }
+
+    /// What the peer `name` may do with a drive of `package`: `drive` is its short name, or its full one. Nothing, unless the peer's entry says so.
+    pub fn rights(&self, name: &str, package: &PackageId, drive: &str) -> Rights {
+        let peers = self.peers.read();
+        let Some(peer) = peers.get(name) else { return Rights::NONE };
+        let (full, short) = match drive.split_once('/') {
+            Some((owner, short)) => (drive.to_owned(), (owner == package.to_string()).then_some(short)),
+            None => (format!("{package}/{drive}"), Some(drive)),
+        };
+        let found = peer.allow.get(&full).or_else(|| peer.allow.get(short?));
+        found.copied().unwrap_or(Rights::NONE)
+    }
+
+    fn check(&self, peer: &Peer) -> Result<(), PeersError> {
+        check_name_part(&peer.name)?;
+        if peer.key == self.own_key {
+            return Err(PeersError::OwnTicket);
+        }
+        if peer.name == self.own_name {
+            return Err(PeersError::OwnName(peer.name.clone()));
+        }
+        for drive in peer.allow.keys() {
+            let (package, short) = match drive.split_once('/') {
+                Some((package, short)) => (Some(package), short),
+                None => (None, drive.as_str()),
+            };
+            if check_name_part(short).is_err() || package.is_some_and(|package| package.parse::<PackageId>().is_err()) {
+                return Err(PeersError::Drive(drive.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> Result<BTreeMap<String, Peer>, PeersError> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(PeersError::Io { path: self.path.clone(), error }),
+        };
+        let malformed = |why: String| PeersError::Malformed { path: self.path.clone(), why };
+        let file: File = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let mut peers = BTreeMap::<String, Peer>::new();
+        for (name, entry) in file.peer {
+            let address = match entry.address {
+                Some(address) => Some(address.parse().map_err(|error| malformed(format!("peer '{name}': {error}")))?),
+                None => None,
+            };
+            let peer = Peer { name: name.clone(), key: entry.key, address, allow: entry.allow };
+            self.check(&peer).map_err(|error| malformed(format!("peer '{name}': {error}")))?;
+            if let Some(other) = peers.values().find(|other| other.key == peer.key) {
+                return Err(malformed(format!("peers '{}' and '{name}' have the same key: a node has one name", other.name)));
+            }
+            peers.insert(name, peer);
+        }
+        Ok(peers)
+    }
+
+    fn write(&self, peers: BTreeMap<String, Peer>) -> Result<(), PeersError> {
+        let entry = |peer: &Peer| Entry { key: peer.key, address: peer.address.as_ref().map(ToString::to_string), allow: peer.allow.clone() };
+        let file = File { peer: peers.iter().map(|(name, peer)| (name.clone(), entry(peer))).collect() };
+        let text = toml::to_string(&file).map_err(|error| PeersError::Malformed { path: self.path.clone(), why: error.to_string() })?;
+        self.replace(&text).map_err(|error| PeersError::Io { path: self.path.clone(), error })?;
+        *self.peers.write() = peers;
+        Ok(())
+    }
+
+    fn replace(&self, text: &str) -> std::io::Result<()> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut draft = tempfile::Builder::new().prefix(".peers").tempfile_in(folder)?;
+        draft.write_all(b"# The nodes that this node knows, and what each may do. `transship peer add` writes here; so may you.\n\n")?;
+        draft.write_all(text.as_bytes())?;
+        draft.as_file().sync_all()?;
+        draft.persist(&self.path).map_err(|error| error.error)?;
+        std::fs::File::open(folder)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Home {
+        folder: tempfile::TempDir,
+        own: Identity,
+    }
+
+    impl Home {
+        fn new() -> Self {
+            Self { folder: tempfile::tempdir().unwrap(), own: Identity::generate("alice").unwrap() }
+        }
+        fn path(&self) -> PathBuf {
+            self.folder.path().join("peers.toml")
+        }
+        fn open(&self) -> Result<Peers, PeersError> {
+            Peers::open(&self.path(), &self.own)
+        }
+    }
+
+    fn ticket(name: &str, seed: u8, port: u16) -> Ticket {
+        Ticket::new(name, "127.0.0.1", port, PublicKey::from([seed; 32])).unwrap()
+    }
+
+    fn allow(entries: &[(&str, &str)]) -> BTreeMap<String, Rights> {
+        entries.iter().map(|(drive, rights)| ((*drive).into(), rights.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn what_was_added_is_there_after_reading_again_and_gone_after_removing() {
+        let home = Home::new();
+        let peers = home.open().unwrap();
+        assert_eq!(peers.add(&ticket("bob", 1, 7000), None, allow(&[("files", "list,read")])).unwrap(), "bob");
+        assert_eq!(peers.add(&ticket("bob", 2, 7001), Some("bob.2"), BTreeMap::new()).unwrap(), "bob.2");
+        let again = home.open().unwrap();
+        assert_eq!(again.list(), peers.list());
+        assert_eq!(again.list().iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>(), ["bob", "bob.2"]);
+        assert_eq!(again.by_key(&PublicKey::from([2; 32])).unwrap().name, "bob.2");
+        assert_eq!(again.by_name("bob").unwrap().address.unwrap().to_string(), "127.0.0.1:7000");
+        again.remove("bob").unwrap();
+        assert!(matches!(again.remove("bob"), Err(PeersError::Unknown(_))));
+        peers.reload().unwrap();
+        assert!(peers.by_name("bob").is_none() && peers.by_name("bob.2").is_some());
+        assert_eq!(std::fs::read_dir(home.folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_same_key_again_updates_and_another_key_under_the_name_is_refused() {
+        let home = Home::new();
+        let peers = home.open().unwrap();
+        peers.add(&ticket("bob", 1, 7000), Some("robert"), BTreeMap::new()).unwrap();
+        assert_eq!(peers.add(&ticket("bob", 1, 7009), None, allow(&[("files", "read")])).unwrap(), "robert");
+        let peer = peers.by_name("robert").unwrap();
+        assert_eq!((peer.address.unwrap().port(), peer.allow.len(), peers.list().len()), (7009, 1, 1));
+        assert!(matches!(peers.add(&ticket("bob", 1, 7000), Some("bob"), BTreeMap::new()), Err(PeersError::KeyTaken(name)) if name == "robert"));
+        let error = peers.add(&ticket("robert", 3, 7000), None, BTreeMap::new()).unwrap_err();
+        assert!(matches!(error, PeersError::NameTaken { .. }) && error.to_string().contains("--name"), "{error}");
+    }
+
+    #[test]
+    fn this_node_is_not_its_own_peer() {
+        let home = Home::new();
+        let peers = home.open().unwrap();
+        let own = Ticket::new("other", "127.0.0.1", 1, home.own.key()).unwrap();
+        assert!(matches!(peers.add(&own, None, BTreeMap::new()), Err(PeersError::OwnTicket)));
+        assert!(matches!(peers.add(&ticket("alice", 1, 1), None, BTreeMap::new()), Err(PeersError::OwnName(_))));
+        assert!(matches!(peers.add(&ticket("bob", 1, 1), Some("../bob"), BTreeMap::new()), Err(PeersError::Name(_))));
+        assert!(peers.list().is_empty() && !home.path().exists());
+    }
+
+    #[test]
+    fn a_right_is_given_only_where_it_is_written_and_the_full_name_goes_first() {
+        let home = Home::new();
+        let peers = home.open().unwrap();
+        peers.add(&ticket("bob", 1, 1), None, allow(&[("files", "list,read"), ("a:x/files", "list"), ("b:x/other", "write")])).unwrap();
+        let rights = |name: &str, package: &str, drive: &str| peers.rights(name, &package.parse().unwrap(), drive).to_string();
+        assert_eq!(rights("bob", "c:x", "files"), "list,read");
+        assert_eq!(rights("bob", "a:x", "files"), "list");
+        assert_eq!(rights("bob", "a:x", "a:x/files"), "list");
+        assert_eq!(rights("bob", "b:x", "other"), "write");
+        assert_eq!(rights("bob", "a:x", "b:x/other"), "write");
+        for (name, package, drive) in [
+            ("carol", "c:x", "files"),
+            ("bob", "c:x", "other"),
+            ("bob", "b:y", "other"),
+            ("bob", "a:x", "d:x/files"),
+            ("bob", "a:x", ""),
+            ("alice", "a:x", "files"),
+        ] {
+            assert_eq!(rights(name, package, drive), "none", "{name} {package} {drive}");
+        }
+        assert!(matches!(peers.add(&ticket("bob", 1, 1), None, allow(&[("a/b/c", "read")])), Err(PeersError::Drive(_))));
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_understood_is_refused_and_changes_nothing() {
+        let home = Home::new();
+        let peers = home.open().unwrap();
+        peers.add(&ticket("bob", 1, 1), None, BTreeMap::new()).unwrap();
+        let key = PublicKey::from([1; 32]);
+        for (text, wrong) in [
+            (format!("[peer.bob]\nkey = \"{key}\"\nalow = {{}}"), "alow"),
+            (format!("[peer.bob]\nkey = \"{key}\"\nallow = {{ files = [\"raed\"] }}"), "raed"),
+            (format!("[peer.bob]\nkey = \"{key}\"\nallow = {{ \"a:b:c/d\" = [] }}"), "a:b:c/d"),
+            (format!("[peer.bob]\nkey = \"{key}\"\naddress = \"nowhere\""), "port"),
+            (format!("[peer.bob]\nkey = \"{key}\"\n[peer.carol]\nkey = \"{key}\""), "same key"),
+            (format!("[peer.alice]\nkey = \"{key}\""), "itself"),
+            (format!("[peer.bob]\nkey = \"{}\"", home.own.key()), "itself"),
+            ("[peer.bob]\nkey = \"abc\"".into(), "too short"),
+        ] {
+            std::fs::write(home.path(), &text).unwrap();
+            let error = peers.reload().unwrap_err().to_string();
+            assert!(error.contains(wrong), "{text}\n{error}");
+            assert!(home.open().is_err() && peers.add(&ticket("dave", 4, 1), None, BTreeMap::new()).is_err());
+            assert_eq!(peers.list().len(), 1);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The tasks of one link: a reader and a writer over any byte stream, and a clock.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::frame::{ReadError, read_frame};
+use super::protocol::{Frame, MAX_FRAME};
+use super::session::{Outgoing, Session};
+
+/// Frames that are ready are written together up to this.
+const BATCH: usize = 256 << 10;
+
+/// Drives a session over `stream` until it ends.
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Send + 'static>(session: Arc<Session>, outgoing: Outgoing, stream: S) {
+    session.heard();
+    let (reader, writer) = tokio::io::split(stream);
+    let writing = tokio::spawn(write(session.clone(), outgoing, writer));
+    tokio::select! {
+        () = read(&session, reader) => {}
+        () = watch(&session) => {}
+        () = session.closed.cancelled() => {}
+    }
+    // The other side may have gone while the writer waits; it has a deadline of its own.
+    if let Err(error) = writing.await {
+        tracing::error!(peer = %session.peer, %error, "a link's writer failed");
+    }
+}
+
+async fn read<R: AsyncRead + Unpin>(session: &Arc<Session>, mut reader: R) {
+    loop {
+        match read_frame(&mut reader, MAX_FRAME, || session.heard()).await {
+            Ok(Some(frame)) => {
+                if let Err(violation) = session.handle(frame) {
+                    return session.violated(&violation);
+                }
+                if session.is_closed() {
+                    return;
+                }
+            }
+            Ok(None) => return session.close(format!("{} closed the connection", session.peer), None),
+            Err(ReadError::Violation(violation)) => return session.violated(&violation),
+            Err(ReadError::Io(error)) => return session.close(format!("the connection to {} broke: {error}", session.peer), None),
+        }
+    }
+}
+
+/// Asks for signs of life, and ends what shows none.
+async fn watch(session: &Arc<Session>) {
+    let deadlines = &session.shared.deadlines;
+    let mut ticks = tokio::time::interval(deadlines.tick());
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut asked = false;
+    loop {
+        ticks.tick().await;
+        let silence = session.silence();
+        if silence > deadlines.dead_after {
+            return session.close(format!("nothing was heard of {} for {} s", session.peer, silence.as_secs()), None);
+        }
+        if silence < deadlines.ping_after {
+            asked = false;
+        } else if !asked {
+            asked = true;
+            session.urgent(Frame::Ping(session.now()));
+        }
+        session.lanes.tick(session);
+    }
+}
+
+async fn write<W: AsyncWrite + Unpin>(session: Arc<Session>, mut outgoing: Outgoing, mut writer: W) {
+    let stall = session.shared.deadlines.stall;
+    let mut batch = BytesMut::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = session.closed.cancelled() => break,
+            any = next(&mut outgoing, &mut batch) => if !any { break },
+        }
+        fill(&mut outgoing, &mut batch);
+        let written = tokio::select! {
+            written = timeout(stall, send(&mut writer, &mut batch)) => written,
+            () = gone(&session) => return,
+        };
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                session.close(format!("the connection to {} broke: {error}", session.peer), None);
+                break;
+            }
+            Err(_) => {
+                session.close(format!("{} took nothing for {} s", session.peer, stall.as_secs()), None);
+                break;
+            }
+        }
+    }
+    let Some(goodbye) = session.ending().and_then(|ending| ending.goodbye.clone()) else { return };
+    // All that was accepted for sending goes first.
+    let farewell = async {
+        loop {
+            fill(&mut outgoing, &mut batch);
+            if batch.is_empty() {
+                break;
+            }
+            send(&mut writer, &mut batch).await?;
+        }
+        Frame::Goodbye(goodbye).encode(&mut batch).map_err(io::Error::other)?;
+        send(&mut writer, &mut batch).await?;
+        writer.shutdown().await
+    };
+    let _ = timeout(session.shared.deadlines.drain, farewell).await;
+}
+
+/// Completes once the session has ended and a write that has begun is not worth waiting for.
+async fn gone(session: &Session) {
+    session.closed.cancelled().await;
+    if session.ending().is_some_and(|ending| ending.goodbye.is_some()) {
+        tokio::time::sleep(session.shared.deadlines.drain).await;
+    }
+}
+
+async fn send<W: AsyncWrite + Unpin>(writer: &mut W, batch: &mut BytesMut) -> io::Result<()> {
+    writer.write_all(batch).await?;
+    batch.clear();
+    // One large frame must not keep its memory for the life of the link.
+    if batch.capacity() > 2 * BATCH {
+        *batch = BytesMut::new();
+    }
+    writer.flush().await
+}
+
+/// Waits for a frame; false if there will be none.
+async fn next(outgoing: &mut Outgoing, batch: &mut BytesMut) -> bool {
+    tokio::select! {
+        biased;
+        Some(frame) = outgoing.urgent.recv() => append(&frame, batch),
+        Some(frame) = outgoing.control.recv() => append(&frame, batch),
+        Some((frame, _room)) = outgoing.data.recv() => append(&frame, batch),
+        else => return false,
+    }
+    true
+}
+
+/// Takes what is ready, up to a batch.
+fn fill(outgoing: &mut Outgoing, batch: &mut BytesMut) {
+    while batch.len() < BATCH {
+        if let Ok(frame) = outgoing.urgent.try_recv() {
+            append(&frame, batch);
+        } else if let Ok(frame) = outgoing.control.try_recv() {
+            append(&frame, batch);
+        } else if let Ok((frame, _room)) = outgoing.data.try_recv() {
+            append(&frame, batch);
+        } else {
+            return;
+        }
+    }
+}
+
+fn append(frame: &Frame, batch: &mut BytesMut) {
+    if let Err(error) = frame.encode(batch) {
+        // What may be sent is checked before it is queued.
+        tracing::error!(frame = frame.name(), %error, "a frame was not sent");
+    }
+}

@@ -1,0 +1,477 @@
+//! The lanes of one link: which there are, which are idle, who waits for one, and what each has under way.
+//!
+//! Lanes are opened when somebody waits and none is idle. Only the side that dialled the link can open them; the other asks. When a lane has ended on both sides, what it had not
+//! delivered is known exactly (see `protocol`), and is sent again over another lane, a few times.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::Head;
+use super::conversation::Slot;
+use super::dial;
+use super::protocol::{Frame, MAX_LANES, Violation};
+use super::session::Session;
+use crate::blob::Blob;
+
+/// How often a message is given to a lane before it is given up.
+const MAX_TRIES: u8 = 5;
+/// How often a lane is dialled before those who wait are told that there is none.
+const MAX_DIALS: u32 = 3;
+/// Messages that a lane has written and that are not delivered there: enough to keep a long line full.
+const MAX_AHEAD: usize = 32;
+/// This node's memory in them.
+const MAX_AHEAD_BYTES: u64 = 16 << 20;
+
+/// A message with a large blob, on its way.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) head: Head,
+    pub(super) blob: Blob,
+    pub(super) tries: u8,
+    /// Taken by the writer that begins it.
+    slot: Option<Slot>,
+    /// The blob could not be read: it is acknowledged like others, and never sent again.
+    void: bool,
+}
+
+impl Job {
+    pub(super) fn new(head: Head, blob: Blob, slot: Slot) -> Self {
+        Self { head, blob, tries: 0, slot: Some(slot), void: false }
+    }
+
+    pub(super) fn may_try_again(&self) -> bool {
+        self.tries < MAX_TRIES
+    }
+}
+
+/// No lane to be had.
+#[derive(Debug)]
+pub(super) enum NoLane {
+    /// The link has ended.
+    Closed,
+    /// None could be opened.
+    Failed(String),
+}
+
+/// One lane.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) number: u32,
+    /// Holds one: whoever took the lane can always put a job in.
+    jobs: mpsc::Sender<Job>,
+    /// Written or being written, in order, and not delivered there.
+    under_way: Mutex<VecDeque<Job>>,
+    delivered: Notify,
+    /// When something under way last made progress, in the session's time.
+    progress: AtomicU64,
+    /// When something last came of a message that is being received; 0 between messages.
+    reading: AtomicU64,
+    /// When it was last used in either direction.
+    used: AtomicU64,
+    pub(super) ended: CancellationToken,
+}
+
+impl Lane {
+    /// The writer begins a job: it counts as under way before its first byte is written. The slot is the writer's, to be kept until the lane is idle again: otherwise
+    /// the next of the conversation would find no idle lane, and have another one opened. A job that is sent again has none.
+    pub(super) fn begin(&self, session: &Session, mut job: Job) -> (Head, Blob, Option<Slot>) {
+        job.tries += 1;
+        let parts = (job.head.clone(), job.blob.clone(), job.slot.take());
+        self.made_progress(session);
+        self.under_way.lock().push_back(job);
+        parts
+    }
+
+    /// The blob of the job that the writer began last could not be read.
+    pub(super) fn void(&self) {
+        // If it is not there any more it was taken there, and is not sent again either. Nobody but the writer adds jobs, so the last one is the writer's.
+        if let Some(job) = self.under_way.lock().back_mut() {
+            job.void = true;
+        }
+    }
+
+    /// Waits until little enough is under way to begin another.
+    pub(super) async fn room_ahead(&self) {
+        loop {
+            {
+                let under_way = self.under_way.lock();
+                let resident: u64 = under_way.iter().map(|job| job.blob.resident()).sum();
+                if under_way.len() < MAX_AHEAD && (resident < MAX_AHEAD_BYTES || under_way.is_empty()) {
+                    return;
+                }
+            }
+            self.delivered.notified().await;
+        }
+    }
+
+    pub(super) fn made_progress(&self, session: &Session) {
+        self.progress.store(session.now(), Ordering::Relaxed);
+        self.used.store(session.now(), Ordering::Relaxed);
+    }
+
+    /// Bytes of a message came (`true`), or it is complete.
+    pub(super) fn reading(&self, session: &Session, message: bool) {
+        self.reading.store(if message { session.now() } else { 0 }, Ordering::Relaxed);
+        self.used.store(session.now(), Ordering::Relaxed);
+    }
+
+    /// A job that the writer will not begin any more.
+    pub(super) fn leave(&self, job: Job) {
+        self.under_way.lock().push_back(job);
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    lane: Arc<Lane>,
+    ended_here: bool,
+    ended_there: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    lanes: HashMap<u32, Entry>,
+    /// The one used last is taken first, so that those not needed become old.
+    idle: Vec<Arc<Lane>>,
+    waiting: VecDeque<oneshot::Sender<Result<Taken, String>>>,
+    /// Being dialled, or asked for.
+    opening: usize,
+    next: u32,
+    closed: bool,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Lanes(Arc<Mutex<State>>);
+
+/// A lane that its holder alone may give a job. Dropped without one, it is idle again.
+#[derive(Debug)]
+pub(super) struct Taken {
+    lane: Option<Arc<Lane>>,
+    state: Arc<Mutex<State>>,
+}
+
+impl Taken {
+    /// Gives it a job; the job comes back if the lane has ended.
+    pub(super) fn start(mut self, job: Job) -> Result<(), Job> {
+        let Some(lane) = self.lane.take() else { return Err(job) };
+        lane.jobs.try_send(job).map_err(|error| error.into_inner())
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take() {
+            make_idle(&self.state, lane);
+        }
+    }
+}
+
+/// Gives a lane to the first who waits, or keeps it.
+fn make_idle(state: &Arc<Mutex<State>>, lane: Arc<Lane>) {
+    let mut taken = Taken { lane: Some(lane), state: state.clone() };
+    loop {
+        let next = {
+            let mut locked = state.lock();
+            let Some(lane) = taken.lane.take() else { return };
+            if locked.closed || lane.ended.is_cancelled() {
+                return;
+            }
+            match locked.waiting.pop_front() {
+                None => {
+                    locked.idle.push(lane);
+                    return;
+                }
+                Some(next) => {
+                    taken.lane = Some(lane);
+                    next
+                }
+            }
+        };
+        // Outside of the lock: a lane that the waiter drops comes here again.
+        match next.send(Ok(taken)) {
+            Ok(()) | Err(Err(_)) => return,
+            Err(Ok(back)) => taken = back,
+        }
+    }
+}
+
+impl Lanes {
+    /// An idle lane, or the next that becomes idle, in order of asking.
+    pub(super) async fn take(session: &Arc<Session>) -> Result<Taken, NoLane> {
+        let lanes = &session.lanes;
+        let waiting = {
+            let mut state = lanes.0.lock();
+            if state.closed {
+                return Err(NoLane::Closed);
+            }
+            while let Some(lane) = state.idle.pop() {
+                if !lane.ended.is_cancelled() {
+                    return Ok(Taken { lane: Some(lane), state: lanes.0.clone() });
+                }
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push_back(sender);
+            receiver
+        };
+        Self::open_more(session);
+        match waiting.await {
+            Ok(Ok(lane)) => Ok(lane),
+            Ok(Err(text)) => Err(NoLane::Failed(text)),
+            Err(_) => Err(NoLane::Closed),
+        }
+    }
+
+    /// Opens as many lanes as are waited for, within the limit.
+    fn open_more(session: &Arc<Session>) {
+        let count = {
+            let mut state = session.lanes.0.lock();
+            state.waiting.retain(|waiting| !waiting.is_closed());
+            let wanted = state.waiting.len().saturating_sub(state.opening);
+            let count = wanted.min(MAX_LANES.saturating_sub(state.lanes.len() + state.opening));
+            state.opening += count;
+            count
+        };
+        if session.remote.dialled {
+            for _ in 0..count {
+                Self::open(session, false);
+            }
+        } else if let (true, Ok(count)) = (count > 0, u32::try_from(count)) {
+            let session = session.clone();
+            session.shared.clone().spawn(async move { session.control(Frame::WantLanes(count)).await });
+        }
+    }
+
+    /// The other side, which can't open lanes, wants some.
+    pub(super) fn open_for_other(session: &Arc<Session>, count: usize) {
+        let allowed = {
+            let mut state = session.lanes.0.lock();
+            let allowed = count.min(MAX_LANES.saturating_sub(state.lanes.len() + state.opening));
+            state.opening += allowed;
+            allowed
+        };
+        for _ in 0..allowed {
+            Self::open(session, true);
+        }
+        if let (true, Ok(missing)) = (allowed < count, u32::try_from(count - allowed)) {
+            session.urgent(Frame::NoLanes(missing, format!("there are {MAX_LANES} lanes already")));
+        }
+    }
+
+    /// Dials one lane, which is counted as being opened.
+    fn open(session: &Arc<Session>, for_other: bool) {
+        let session = session.clone();
+        session.shared.clone().spawn(async move {
+            let mut pause = session.shared.deadlines.lane_retry;
+            let mut text = String::new();
+            for dial in 0..MAX_DIALS {
+                if dial > 0 {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                let number = session.lanes.next_number();
+                let dialled = tokio::select! {
+                    dialled = dial::lane(&session, number) => dialled,
+                    () = session.closed.cancelled() => return,
+                };
+                match dialled {
+                    Ok(stream) => {
+                        // Refused only if the link has ended.
+                        let _ = super::lane::start(&session, number, stream);
+                        return;
+                    }
+                    Err(error) => {
+                        tracing::debug!(peer = %session.peer, number, %error, "could not open a lane");
+                        text = error.to_string();
+                    }
+                }
+            }
+            if for_other {
+                session.control(Frame::NoLanes(1, text.clone())).await;
+            }
+            Self::not_opened(&session, 1, &text);
+        });
+    }
+
+    fn next_number(&self) -> u32 {
+        let mut state = self.0.lock();
+        state.next = state.next.wrapping_add(1);
+        state.next
+    }
+
+    /// So many lanes could not be opened. If there is none and none comes, those who wait are told.
+    pub(super) fn not_opened(session: &Arc<Session>, count: usize, text: &str) {
+        let told = {
+            let mut state = session.lanes.0.lock();
+            state.opening = state.opening.saturating_sub(count);
+            let alive = state.lanes.values().any(|entry| !entry.ended_here && !entry.ended_there);
+            if alive || state.opening > 0 { VecDeque::new() } else { std::mem::take(&mut state.waiting) }
+        };
+        for waiting in told {
+            let _ = waiting.send(Err(text.into()));
+        }
+    }
+
+    /// Whether one more lane may be.
+    pub(super) fn has_room(&self) -> bool {
+        let state = self.0.lock();
+        !state.closed && state.lanes.len() < MAX_LANES
+    }
+
+    /// A lane has been opened. None, if it may not be.
+    pub(super) fn add(&self, session: &Session, number: u32) -> Option<(Arc<Lane>, mpsc::Receiver<Job>)> {
+        let (jobs, receiver) = mpsc::channel(1);
+        let mut state = self.0.lock();
+        state.opening = state.opening.saturating_sub(1);
+        if state.closed || state.lanes.len() >= MAX_LANES || state.lanes.contains_key(&number) {
+            return None;
+        }
+        let lane = Arc::new(Lane {
+            number,
+            jobs,
+            under_way: Mutex::default(),
+            delivered: Notify::new(),
+            progress: AtomicU64::new(session.now()),
+            reading: AtomicU64::new(0),
+            used: AtomicU64::new(session.now()),
+            ended: session.closed.child_token(),
+        });
+        state.lanes.insert(number, Entry { lane: lane.clone(), ended_here: false, ended_there: false });
+        Some((lane, receiver))
+    }
+
+    /// A lane's writer is ready for a job.
+    pub(super) fn idle(&self, lane: Arc<Lane>) {
+        make_idle(&self.0, lane);
+    }
+
+    /// The other side has taken the `count` oldest messages of a lane.
+    pub(super) fn acknowledge(&self, session: &Session, number: u32, count: u32) -> Result<(), Violation> {
+        let Some(lane) = self.0.lock().lanes.get(&number).map(|entry| entry.lane.clone()) else {
+            return Err(Violation(format!("lane-delivered for lane {number}, which is not there")));
+        };
+        for _ in 0..count {
+            let job = lane.under_way.lock().pop_front();
+            drop(job.ok_or_else(|| Violation(format!("more delivered on lane {number} than was sent")))?);
+        }
+        lane.made_progress(session);
+        lane.delivered.notify_one();
+        Ok(())
+    }
+
+    /// The other side has received the beginning of a message and waits for a mailbox.
+    pub(super) fn held(&self, session: &Session, number: u32) {
+        if let Some(entry) = self.0.lock().lanes.get(&number) {
+            entry.lane.made_progress(session);
+        }
+    }
+
+    /// The other side will take nothing more from a lane.
+    pub(super) fn ended_there(session: &Arc<Session>, number: u32) {
+        {
+            let mut state = session.lanes.0.lock();
+            match state.lanes.get_mut(&number) {
+                Some(entry) => {
+                    entry.ended_there = true;
+                    entry.lane.ended.cancel();
+                }
+                None => {
+                    drop(state);
+                    session.urgent(Frame::LaneEnded(number));
+                    return;
+                }
+            }
+        }
+        Self::finish(session, number);
+    }
+
+    /// This side will neither take nor write anything more, and has said so.
+    pub(super) fn ended_here(session: &Arc<Session>, lane: &Lane) {
+        let link_ended = {
+            let mut state = session.lanes.0.lock();
+            state.idle.retain(|idle| idle.number != lane.number);
+            if let Some(entry) = state.lanes.get_mut(&lane.number) {
+                entry.ended_here = true;
+            }
+            state.closed
+        };
+        if link_ended {
+            // What the writer was given when the link had ended already.
+            let jobs = std::mem::take(&mut *lane.under_way.lock());
+            return jobs.iter().for_each(|job| session.doubt(&job.head));
+        }
+        Self::finish(session, lane.number);
+    }
+
+    /// Forgets a lane that has ended on both sides, and sends again what it did not deliver.
+    fn finish(session: &Arc<Session>, number: u32) {
+        let lane = {
+            let mut state = session.lanes.0.lock();
+            match state.lanes.get(&number) {
+                Some(entry) if entry.ended_here && entry.ended_there => state.lanes.remove(&number).map(|entry| entry.lane),
+                _ => None,
+            }
+        };
+        if let Some(lane) = lane {
+            let jobs = std::mem::take(&mut *lane.under_way.lock());
+            for job in jobs.into_iter().filter(|job| !job.void) {
+                session.start_again(job);
+            }
+        }
+        Self::open_more(session);
+        session.quieter.notify_waiters();
+    }
+
+    /// Ends lanes that stand still in the middle of something, and those that nobody needs.
+    pub(super) fn tick(&self, session: &Session) {
+        let deadlines = &session.shared.deadlines;
+        let lanes: Vec<Arc<Lane>> = self.0.lock().lanes.values().map(|entry| entry.lane.clone()).collect();
+        for lane in lanes {
+            let busy = !lane.under_way.lock().is_empty();
+            let reading = lane.reading.load(Ordering::Relaxed);
+            let stalled = busy && session.since(lane.progress.load(Ordering::Relaxed)) > deadlines.stall;
+            let starved = reading > 0 && session.since(reading) > deadlines.stall;
+            if stalled || starved {
+                tracing::info!(peer = %session.peer, lane = lane.number, "a lane stands still: closing it");
+                lane.ended.cancel();
+            } else if session.remote.dialled && !busy && reading == 0 && session.since(lane.used.load(Ordering::Relaxed)) > deadlines.lane_idle {
+                lane.ended.cancel();
+            }
+        }
+    }
+
+    /// Whether nothing is under way or waits.
+    pub(super) fn quiet(&self) -> bool {
+        let state = self.0.lock();
+        state.waiting.is_empty() && state.lanes.values().all(|entry| entry.lane.under_way.lock().is_empty())
+    }
+
+    /// How many lanes there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().lanes.len()
+    }
+
+    /// The link has ended: so do its lanes, and all waiting. Returns the messages of which it is not known whether they arrived.
+    pub(super) fn close(&self) -> Vec<Head> {
+        let (lanes, waiting) = {
+            let mut state = self.0.lock();
+            state.closed = true;
+            state.idle.clear();
+            (std::mem::take(&mut state.lanes), std::mem::take(&mut state.waiting))
+        };
+        drop(waiting);
+        let mut heads = Vec::new();
+        for entry in lanes.into_values() {
+            entry.lane.ended.cancel();
+            let jobs = std::mem::take(&mut *entry.lane.under_way.lock());
+            heads.extend(jobs.into_iter().filter(|job| !job.void).map(|job| job.head));
+        }
+        heads
+    }
+}
