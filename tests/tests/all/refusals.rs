@@ -585,15 +585,19 @@ fn what_is_wrong_on_this_machine_is_found_before_another_is_troubled() {
 }
 
 #[test]
-fn a_node_does_not_fetch_from_itself() {
+fn a_node_fetches_from_itself_as_from_another() {
     let alice = Home::new("alice");
     let _serving = alice.serve();
-    std::fs::write(alice.file("x"), "content").unwrap();
-    let file = something(&alice);
-    refused(&alice, &["get", "alice:x", "arrived"], 2, "invalid-request", &["alice"]);
-    refused(&alice, &["put", &file, "alice:y"], 2, "invalid-request", &["alice"]);
-    assert_eq!((entries(&alice.scratch()), alice.names()), (vec!["something".to_owned()], vec!["x".to_owned()]));
-    assert!(alice.run(["list", "alice"]).ok().stdout.contains('x'));
+    random_file(&alice.file("x"), 3 << 20);
+    let target = alice.scratch().join("arrived");
+    alice.run(["get", "alice:x", "arrived"]).ok();
+    assert_eq!(differ(&alice.file("x"), &target), None);
+    alice.run(["put", "arrived", "alice:in/y"]).ok();
+    assert_eq!(differ(&alice.file("in/y"), &target), None);
+    refused(&alice, &["get", "alice:missing", "other"], 3, "not-found", &["missing"]);
+    refused(&alice, &["put", "arrived", "alice:x"], 7, "conflict", &["x"]);
+    assert_eq!((entries(&alice.scratch()), alice.names()), (vec!["arrived".to_owned()], vec!["in".to_owned(), "x".to_owned()]));
+    alice.settled();
 }
 
 #[test]
