@@ -7,7 +7,7 @@
 mod file;
 mod read;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use tracing::level_filters::LevelFilter;
@@ -71,7 +71,14 @@ pub fn start(options: &LogOptions<'_>) -> Result<(), LogError> {
 
     let terminal = match options.terminal {
         None => None,
-        Some(level) => Some(tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).compact().with_filter(filter(level)?)),
+        Some(level) => Some(
+            tracing_subscriber::fmt::layer()
+                .with_writer(io::stderr)
+                .with_ansi(io::stderr().is_terminal())
+                .with_target(false)
+                .compact()
+                .with_filter(filter(level)?),
+        ),
     };
     let file = match options.file {
         None => None,

@@ -1,7 +1,7 @@
 //! From a folder with a manifest to a package: finds the component files and composes those that `[compose]` tells to.
 //!
-//! A file that the manifest names is the one of that name in the folder itself; with a `[build]` entry, the one that the build made, under the name which stands there. Build results are looked for in
-//! the folders that the caller gives, then in the package's own folder.
+//! A file that the manifest names is the one of that name in the folder itself; with a `[build]` entry, the one that the build made, under the name which stands there or of the crate that
+//! stands there. Build results are looked for in the folders that the caller gives, then in the package's own folder.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -54,9 +54,14 @@ fn component_bytes(component: &str, file: &str, manifest: &Written, folder: &Pat
 }
 
 fn find(file: &str, manifest: &Written, folder: &Path, build_results: &[PathBuf]) -> Result<Vec<u8>, PackageError> {
-    let name = manifest.build.get(file).map_or(file, String::as_str);
+    let name = match manifest.build.get(file) {
+        Some(built) if built.ends_with(".wasm") => built.clone(),
+        // A crate: what Cargo makes of it.
+        Some(built) => format!("{}.wasm", built.replace('-', "_")),
+        None => file.to_owned(),
+    };
     let places = build_results.iter().map(PathBuf::as_path).chain([folder]);
-    let candidates: Vec<PathBuf> = places.map(|place| place.join(name)).collect();
+    let candidates: Vec<PathBuf> = places.map(|place| place.join(&name)).collect();
     let Some(path) = candidates.iter().find(|path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file())) else {
         let looked = candidates.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
         return Err(PackageError::MissingFile { file: file.into(), looked: format!(" (looked for: {looked})") });

@@ -65,7 +65,9 @@ pub fn from_spawn(error: SpawnError) -> TransferError {
     match error {
         SpawnError::Denied(text) => TransferError::Denied(text),
         SpawnError::Limit(text) => TransferError::Busy(text),
-        SpawnError::NoSuchComponent(name) => TransferError::Failed(format!("there is no component {name}: this package must hold it or depend on file-transfer:transship")),
+        SpawnError::NoSuchComponent(name) => {
+            TransferError::Failed(format!("there is no component {name}: this package must hold it or depend on file-transfer:transship"))
+        }
         SpawnError::NameTaken(text) | SpawnError::InvalidName(text) | SpawnError::Failed(text) => TransferError::Failed(text),
     }
 }

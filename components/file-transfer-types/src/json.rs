@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn progress_reads_as_it_is_documented() {
-        let progress = worker::ProgressRequest { id: "1".into(), name: "n".into(), progress: 5, bytes_done: 1, bytes_total: Some(20), state: TransferState::Transferring };
+        let progress =
+            worker::ProgressRequest { id: "1".into(), name: "n".into(), progress: 5, bytes_done: 1, bytes_total: Some(20), state: TransferState::Transferring };
         let text = json!({"progress": {"id": "1", "name": "n", "progress": 5, "bytes-done": 1, "bytes-total": 20, "state": "transferring"}});
         assert_eq!(to_value(worker::Request::Progress(progress)).unwrap(), text);
         assert_eq!(to_value(worker::Request::Cancel(true)).unwrap(), json!({"cancel": true}));

@@ -171,7 +171,8 @@ fn drive_of_ours(drive: &str, needs: Rights) -> Result<Capability, TransferError
         }
     }
     let (held, useful) = found.ok_or_else(|| TransferError::Denied(format!("this process holds no capability for the drive {drive}")))?;
-    held.restrict(&CapabilityKind::Drive(DriveGrant { drive: drive.into(), rights: useful })).map_err(|error| TransferError::Denied(format!("the drive {drive}: {error:?}")))
+    held.restrict(&CapabilityKind::Drive(DriveGrant { drive: drive.into(), rights: useful }))
+        .map_err(|error| TransferError::Denied(format!("the drive {drive}: {error:?}")))
 }
 
 #[cfg(test)]

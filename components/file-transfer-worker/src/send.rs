@@ -208,9 +208,10 @@ impl Sending<'_> {
 
     fn chunk(&mut self, chunk: &ChunkRequest) -> Result<(), TransferError> {
         let source = &self.source;
-        let outcome = source.range(chunk).and_then(|()| source.check()).and_then(|()| {
-            source.file.read_blob(chunk.offset, chunk.length).map_err(|error| source.failed(error))
-        });
+        let outcome = source
+            .range(chunk)
+            .and_then(|()| source.check())
+            .and_then(|()| source.file.read_blob(chunk.offset, chunk.length).map_err(|error| source.failed(error)));
         let (body, blob) = match outcome {
             Ok(blob) => (InternalResponse::Chunk(Ok(chunk.clone())), Some(blob)),
             Err(error) => (InternalResponse::Chunk(Err(error)), None),

@@ -82,6 +82,10 @@ macro_rules! process {
         #[doc(hidden)]
         struct TransshipProcess;
 
+        // Outside wasm nothing is exported, and yet all that hangs on the entry is in use.
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() -> TransshipProcess = || TransshipProcess;
+
         impl $crate::bindings::Guest for TransshipProcess {
             fn init(our: $crate::address::Address) -> ::core::result::Result<(), ::std::string::String> {
                 $crate::process::log_panics();

@@ -100,8 +100,10 @@ impl Connection {
         self.embedded.is_some()
     }
 
-    /// Ends a node that ran inside this command.
+    /// Sees the last answers off, and ends a node that ran inside this command.
     pub(crate) async fn close(self) {
+        // If the node has ended, there is nobody left to tell.
+        let _ = self.client.flush().await;
         if let Some(embedded) = self.embedded {
             embedded.close().await;
         }
@@ -139,7 +141,8 @@ pub(crate) fn read_response(sent: Result<(Address, Content), ControlError>, targ
 
 /// An answer that is none to what was asked.
 pub(crate) fn unexpected(target: &Address, what: &str) -> CliError {
-    CliError::new(Kind::Other, format!("{target} gave an answer that makes no sense: {what}")).hint("the two nodes may have different versions of the file-transfer package")
+    CliError::new(Kind::Other, format!("{target} gave an answer that makes no sense: {what}"))
+        .hint("the two nodes may have different versions of the file-transfer package")
 }
 
 /// What it means that a message to `target` could not be sent or was not answered.

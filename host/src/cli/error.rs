@@ -87,7 +87,10 @@ impl CliError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoSpace,
             _ => Kind::Other,
         };
-        Self::new(kind, format!("{}: {error}", path.display()))
+        // The number that the standard library adds says nothing to people.
+        let text = error.to_string();
+        let words = text.split(" (os error").next().unwrap_or(&text);
+        Self::new(kind, format!("{}: {words}", path.display()))
     }
 
     /// A transfer that failed. `node` is the other node.
@@ -96,15 +99,38 @@ impl CliError {
         let again = "run the same command again: what has arrived safely is not sent twice";
         let (name, message, hint) = match error {
             E::NotFound(name) => ("not-found", format!("{node} has no file '{name}'"), format!("`transship list {node}` shows what it has")),
-            E::Denied(text) => ("denied", text.clone(), format!("the owner of the node that refused can allow it with `transship peer add`; ask for list, read or write on its drive (the other node is {node})")),
-            E::InvalidName(text) => ("invalid-name", format!("not a name for a file: {text}"), "use a relative path without '..', links or control characters".into()),
-            E::NameTooLong(name) => ("name-too-long", format!("the name '{name}' is too long for the receiver"), "give it a shorter name after NODE: or as DEST".into()),
-            E::NotAFile(name) => ("not-a-file", format!("'{name}' is a directory, a link or a device, not a regular file"), "name a file; directories are not moved as a whole".into()),
-            E::Unreadable(text) => ("unreadable", format!("the file can't be read where it is: {text}"), "its owner has to make it readable to the node".into()),
-            E::Changed(text) => ("changed", format!("the file changed while it was being sent: {text}"), "run the same command again: it starts over with the new content".into()),
+            E::Denied(text) => (
+                "denied",
+                text.clone(),
+                format!(
+                    "the owner of the node that refused can allow it with `transship peer add`; ask for list, read or write on its drive (the other node is {node})"
+                ),
+            ),
+            E::InvalidName(text) => {
+                ("invalid-name", format!("not a name for a file: {text}"), "use a relative path without '..', links or control characters".into())
+            }
+            E::NameTooLong(name) => {
+                ("name-too-long", format!("the name '{name}' is too long for the receiver"), "give it a shorter name after NODE: or as DEST".into())
+            }
+            E::NotAFile(name) => (
+                "not-a-file",
+                format!("'{name}' is a directory, a link or a device, not a regular file"),
+                "name a file; directories are not moved as a whole".into(),
+            ),
+            E::Unreadable(text) => {
+                ("unreadable", format!("the file can't be read where it is: {text}"), "its owner has to make it readable to the node".into())
+            }
+            E::Changed(text) => (
+                "changed",
+                format!("the file changed while it was being sent: {text}"),
+                "run the same command again: it starts over with the new content".into(),
+            ),
             E::DigestMismatch(mismatch) => (
                 "digest-mismatch",
-                format!("what arrived of '{}' is not what was sent: expected {}, found {}; nothing was published", mismatch.name, mismatch.expected, mismatch.found),
+                format!(
+                    "what arrived of '{}' is not what was sent: expected {}, found {}; nothing was published",
+                    mismatch.name, mismatch.expected, mismatch.found
+                ),
                 "run the same command again; if it happens twice, check disk and memory of both machines".into(),
             ),
             E::NoSpace(space) => (
@@ -122,7 +148,11 @@ impl CliError {
                 "choose with --on-conflict overwrite, rename or skip, or give another name".into(),
             ),
             E::UnknownTransfer(id) => ("unknown-transfer", format!("there is no transfer '{id}'"), "`transship transfers` shows those under way".into()),
-            E::UnknownNode(name) => ("unknown-node", format!("no node named '{name}' is known here"), "`transship peer list` shows who is; `transship peer add TICKET` adds a node".into()),
+            E::UnknownNode(name) => (
+                "unknown-node",
+                format!("no node named '{name}' is known here"),
+                "`transship peer list` shows who is; `transship peer add TICKET` adds a node".into(),
+            ),
             E::InvalidRequest(text) => ("invalid-request", text.clone(), "see `transship help` and the help of the command".into()),
             E::Busy(text) => ("busy", with("the node has as many transfers as it takes", text), "try again later".into()),
             E::Failed(text) => ("failed", text.clone(), "`transship log` on either node may say more".into()),
@@ -135,11 +165,14 @@ impl CliError {
     pub(crate) fn send(error: &SendErrorKind, target: &str) -> Self {
         let node = target.split('@').next().unwrap_or(target);
         match error {
-            SendErrorKind::Offline(text) => {
-                Self::named(Kind::Network, "offline", format!("{node} can't be reached: {text}")).hint("check that it runs (`transship serve`) and that its address is right (`transship peer list`)")
+            SendErrorKind::Offline(text) => Self::named(Kind::Network, "offline", format!("{node} can't be reached: {text}"))
+                .hint("check that it runs (`transship serve`) and that its address is right (`transship peer list`)"),
+            SendErrorKind::Timeout => {
+                Self::named(Kind::Network, "timed-out", format!("{target} did not answer in time")).hint("try again, or give it longer with --timeout")
             }
-            SendErrorKind::Timeout => Self::named(Kind::Network, "timed-out", format!("{target} did not answer in time")).hint("try again, or give it longer with --timeout"),
-            SendErrorKind::NoSuchProcess => Self::named(Kind::NotFound, "no-such-process", format!("no process {target} runs")).hint("`transship ps` on that node shows what does"),
+            SendErrorKind::NoSuchProcess => {
+                Self::named(Kind::NotFound, "no-such-process", format!("no process {target} runs")).hint("`transship ps` on that node shows what does")
+            }
             SendErrorKind::Denied(text) => Self::named(Kind::Denied, "denied", format!("{target}: {text}")),
             SendErrorKind::TooLarge(text) => Self::named(Kind::Usage, "too-large", text.clone()),
             SendErrorKind::UnknownNode => Self::transfer(&TransferError::UnknownNode(node.into()), node),
@@ -183,7 +216,9 @@ impl From<HomeError> for CliError {
     fn from(error: HomeError) -> Self {
         let message = error.to_string();
         match error {
-            HomeError::NotInitialised(_) => Self::new(Kind::NotFound, message).hint("make one with `transship init --name NAME`, or name its folder with --home or TRANSSHIP_HOME"),
+            HomeError::NotInitialised(_) => {
+                Self::new(Kind::NotFound, message).hint("make one with `transship init --name NAME`, or name its folder with --home or TRANSSHIP_HOME")
+            }
             HomeError::AlreadyInitialised { .. } => Self::new(Kind::Conflict, message).hint("use it as it is, or make another with --home DIR"),
             HomeError::InUse(_) => Self::new(Kind::Conflict, message).hint("end it first, or use another home with --home DIR"),
             HomeError::NoDefault => Self::usage(message).hint("name one with --home DIR or TRANSSHIP_HOME"),
@@ -330,6 +365,9 @@ mod tests {
     #[test]
     fn what_the_system_says_has_its_exit_code() {
         let code = |kind: io::ErrorKind| CliError::io(Path::new("/x"), &kind.into()).kind.code();
-        assert_eq!([code(io::ErrorKind::NotFound), code(io::ErrorKind::PermissionDenied), code(io::ErrorKind::StorageFull), code(io::ErrorKind::BrokenPipe)], [3, 4, 8, 1]);
+        assert_eq!(
+            [code(io::ErrorKind::NotFound), code(io::ErrorKind::PermissionDenied), code(io::ErrorKind::StorageFull), code(io::ErrorKind::BrokenPipe)],
+            [3, 4, 8, 1]
+        );
     }
 }

@@ -15,7 +15,9 @@ use super::{Context, units};
 ///
 /// For looking inside, and for components of your own. Bytes in bulk go along with --blob, and what comes back in bulk is written with --output.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  transship message manager:file-transfer:transship '\"list-files\"'\n  transship message bob@manager:file-transfer:transship '\"list-files\"' --timeout 5s")]
+#[command(
+    after_help = "Examples:\n  transship message manager:file-transfer:transship '\"list-files\"'\n  transship message bob@manager:file-transfer:transship '\"list-files\"' --timeout 5s"
+)]
 pub(crate) struct MessageArgs {
     /// The process: node@process:package:publisher, or without node@ for this node
     #[arg(value_name = "ADDRESS")]
@@ -41,7 +43,8 @@ pub(crate) struct MessageArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &MessageArgs) -> Result<(), CliError> {
-    serde_json::from_str::<Value>(&args.body).map_err(|error| CliError::usage(format!("the body is not JSON: {error}")).hint("a text alone needs quotation marks: '\"list-files\"'"))?;
+    serde_json::from_str::<Value>(&args.body)
+        .map_err(|error| CliError::usage(format!("the body is not JSON: {error}")).hint("a text alone needs quotation marks: '\"list-files\"'"))?;
     let blob = match &args.blob {
         None => None,
         Some(path) => Some(Blob::from_bytes(tokio::fs::read(path).await.map_err(|error| CliError::io(path, &error))?, args.mime.clone())),
@@ -70,7 +73,11 @@ async fn show(context: &Context, args: &MessageArgs, source: &Address, response:
     } else {
         body.into_owned()
     };
-    if to_stdout { context.ui.note(&shown) } else { context.ui.line(&shown)? }
+    if to_stdout {
+        context.ui.note(&shown)
+    } else {
+        context.ui.line(&shown)?
+    }
 
     match (&args.output, &response.blob) {
         (None, None) => Ok(()),

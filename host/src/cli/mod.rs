@@ -23,9 +23,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
 use transship::home::{HOME_VARIABLE, Home};
 use transship::log::{LOG_VARIABLE, LogOptions};
-use tracing::level_filters::LevelFilter;
 
 use error::CliError;
 use ui::Ui;

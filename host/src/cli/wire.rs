@@ -303,7 +303,8 @@ mod tests {
     #[test]
     fn requests_are_the_json_that_the_wit_describes() {
         let place = Place { drive: Some("d:e/f".into()), name: None };
-        let options = TransferOptions { chunk_size: Some(1), conflict: Some(ConflictPolicy::Skip), digest: Some(DigestAlgorithm::Sha256), ..Default::default() };
+        let options =
+            TransferOptions { chunk_size: Some(1), conflict: Some(ConflictPolicy::Skip), digest: Some(DigestAlgorithm::Sha256), ..Default::default() };
         let request = Request::Get(GetRequest { node: "bob".into(), name: "a b".into(), to: place, options: Some(options) });
         let json = to_value(request).unwrap();
         assert_eq!(json["get"]["to"], json!({"drive": "d:e/f", "name": null}));

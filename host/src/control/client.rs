@@ -129,8 +129,7 @@ pub struct Pending {
 
 impl Pending {
     async fn answered(self) -> Result<(Reply, Bytes, Option<Bytes>), ControlError> {
-        let (result, body, blob) =
-            tokio::time::timeout(self.time, self.receiver).await.map_err(|_| ControlError::Silent)?.map_err(|_| ControlError::Ended)?;
+        let (result, body, blob) = tokio::time::timeout(self.time, self.receiver).await.map_err(|_| ControlError::Silent)?.map_err(|_| ControlError::Ended)?;
         Ok((result?, body, blob))
     }
 
@@ -277,6 +276,14 @@ impl ControlClient {
         }
     }
 
+    /// Waits until the node has read everything that was sent before: a program that ends without it may take its last answer with it.
+    ///
+    /// # Errors
+    /// [`ControlError::Ended`], [`ControlError::Silent`].
+    pub async fn flush(&self) -> Result<(), ControlError> {
+        self.call(Call::Info).await.map(drop)
+    }
+
     /// What runs.
     ///
     /// # Errors
@@ -338,8 +345,10 @@ async fn read_all<R: AsyncRead + Unpin>(
             FromNode::Hello { .. } => return Ok(()),
             FromNode::Answer { number, result } => {
                 let waiter = waiting.lock().as_mut().and_then(|waiting| waiting.remove(&number));
-                // Nobody may be waiting any more: that is no fault.
-                let _ = waiter.map(|waiter| waiter.send((result, body, blob)));
+                if let Some(waiter) = waiter {
+                    // Nobody may be waiting any more: that is no fault.
+                    let _ = waiter.send((result, body, blob));
+                }
             }
             FromNode::Incoming { number, source, metadata, mime_type, .. } => {
                 let Some(out) = out.upgrade() else { return Ok(()) };

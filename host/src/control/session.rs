@@ -17,7 +17,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::codec::{FramedRead, FramedWrite};
 
-use super::protocol::{Call, Codec, Frame, FrameError, FromNode, HELLO_TIME, MAX_BLOB, MAX_CALLS, MAX_INCOMING, NodeInfo, PeerInfo, Refusal, Reply, ToNode, VERSION};
+use super::protocol::{
+    Call, Codec, Frame, FrameError, FromNode, HELLO_TIME, MAX_BLOB, MAX_CALLS, MAX_INCOMING, NodeInfo, PeerInfo, Refusal, Reply, ToNode, VERSION,
+};
 use crate::blob::Blob;
 use crate::capability::Capability;
 use crate::message::{Address, Content, ProcessId};

@@ -82,7 +82,7 @@ impl Settings {
 # host = "files.example.org"
 
 # A drive may be another folder, have a limit in bytes, or be held in memory:
-# [drives."file-transfer:transship/files"]
+# [drives."package:publisher/drive"]
 # folder = "/srv/files"
 # quota = 10000000000
 # memory = 100000000
@@ -119,7 +119,8 @@ mod tests {
     #[test]
     fn the_comments_are_settings_that_work_once_uncommented() {
         let text = Settings::default().to_text();
-        let uncommented: String = text.lines().map(|line| line.strip_prefix("# ").filter(|rest| !rest.ends_with(':')).unwrap_or(line).to_owned() + "\n").collect();
+        let uncommented: String =
+            text.lines().map(|line| line.strip_prefix("# ").filter(|rest| !rest.ends_with(':')).unwrap_or(line).to_owned() + "\n").collect();
         let settings = parse(&uncommented).unwrap();
         assert_eq!(settings.drives.values().next().unwrap().quota, Some(10_000_000_000));
     }

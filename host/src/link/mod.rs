@@ -233,6 +233,11 @@ impl Links {
         Err(LinkError::Offline(format!("the link to {peer} broke: {why}")))
     }
 
+    /// Tells `peer` that a request of its will not be answered. Does not wait; without a link it is not told, and need not be: its requests have failed with the link.
+    pub fn refuse(&self, peer: &str, request: RequestId, why: Refusal) {
+        self.0.refuse(peer, request, why);
+    }
+
     /// Whether there is a link to `peer` now.
     pub fn connected(&self, peer: &str) -> bool {
         self.0.connected(peer)

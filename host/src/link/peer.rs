@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::deadlines::Deadlines;
-use super::protocol::Code;
+use super::protocol::{Code, Frame};
 use super::session::{Outgoing, Remote, Session};
 use super::tls::Tls;
 use super::{Inbound, LinkError, Refusal, dial, driver};
@@ -90,6 +90,12 @@ impl Shared {
 
     fn links_of(&self, peer: &str) -> Option<Arc<PeerLinks>> {
         self.links.lock().get(peer).cloned()
+    }
+
+    /// Tells a peer that its request will not be answered, if there is a link.
+    pub(super) fn refuse(&self, peer: &str, request: RequestId, why: Refusal) {
+        let Some(session) = self.links_of(peer).and_then(|links| links.live()) else { return };
+        self.spawn(async move { session.control(Frame::Refused(request, why)).await });
     }
 
     pub(super) fn connected(&self, peer: &str) -> bool {

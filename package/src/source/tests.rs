@@ -49,6 +49,13 @@ fn a_folder_and_its_build_results_make_a_composed_package() {
 }
 
 #[test]
+fn a_build_result_can_be_named_by_its_crate() {
+    let folders = folders();
+    fs::write(folders.package.join(FILE_NAME), MANIFEST.replace("the_program.wasm", "the-program")).unwrap();
+    load(&folders.package, std::slice::from_ref(&folders.built)).unwrap();
+}
+
+#[test]
 fn a_folder_that_holds_everything_is_read_like_a_package() {
     let folders = folders();
     for file in ["the_program.wasm", "api.wasm"] {

@@ -176,15 +176,9 @@ fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Pl
         }
         let published = publish::run(place, &partial, session.settings.conflict)?;
         Ok(match published {
-            publish::Published::As(name) => TransferSummary {
-                name,
-                size: offer.size,
-                algorithm: session.settings.digest,
-                digest,
-                resumed,
-                skipped: false,
-                elapsed: session.elapsed(),
-            },
+            publish::Published::As(name) => {
+                TransferSummary { name, size: offer.size, algorithm: session.settings.digest, digest, resumed, skipped: false, elapsed: session.elapsed() }
+            }
             publish::Published::Skipped => {
                 partial.remove(place);
                 skipped(session, &place.path(), offer.size)

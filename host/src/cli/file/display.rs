@@ -19,7 +19,9 @@ const SPINNER: &str = "{msg}  {spinner} {binary_bytes}  {binary_bytes_per_sec}";
 /// What is shown of one transfer, from its start to its end.
 pub(super) struct Display<'a> {
     ui: &'a Ui,
-    /// What the person calls the file.
+    /// What the person calls the file, fit for a terminal.
+    shown: String,
+    /// The same as it is.
     name: String,
     /// The other node.
     node: String,
@@ -39,19 +41,19 @@ enum Form {
 
 impl<'a> Display<'a> {
     pub(super) fn new(ui: &'a Ui, name: &str, node: &str, total: Option<u64>, summary_beside: bool) -> Self {
-        let name = plain(name);
+        let shown = plain(name);
         let form = if ui.json() {
             Form::Objects
         } else if ui.can_draw() {
             let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr()).with_style(style(total.is_some()));
-            bar.set_message(name.clone());
+            bar.set_message(shown.clone());
             Form::Bar(bar)
         } else if ui.quiet() {
             Form::Nothing
         } else {
             Form::Lines { last: Instant::now() }
         };
-        Self { ui, name, node: node.into(), form, first: None, summary_beside }
+        Self { ui, shown, name: name.into(), node: node.into(), form, first: None, summary_beside }
     }
 
     pub(super) fn started(&self, id: &str, direction: &str) -> Result<(), CliError> {
@@ -67,31 +69,32 @@ impl<'a> Display<'a> {
         let (begun, before) = *self.first.get_or_insert((now, done));
         if let TransferState::Restarted(why) = state {
             self.first = None;
-            self.say(&format!("{}: starting over, because it is not the file of the earlier attempt any more: {}", self.name, plain(why)));
+            self.say(&format!("{}: starting over, because it is not the file of the earlier attempt any more: {}", self.shown, plain(why)));
         }
         match &mut self.form {
             Form::Bar(bar) => {
                 if bar.length() != total {
-                    // What was there already has not moved at the rate of this attempt.
+                    total.inspect(|total| bar.set_length(*total));
                     bar.set_style(style(total.is_some()));
                     bar.set_position(done);
+                    // What was there already has not moved at the rate of this attempt.
                     bar.reset_eta();
                 }
-                total.inspect(|total| bar.set_length(*total));
                 bar.set_position(done);
                 let verifying = matches!(state, TransferState::Verifying);
-                bar.set_message(if verifying { format!("{} (verifying)", self.name) } else { self.name.clone() });
+                bar.set_message(if verifying { format!("{} (verifying)", self.shown) } else { self.shown.clone() });
             }
             Form::Lines { last } if now.duration_since(*last) >= LINE_INTERVAL => {
                 *last = now;
-                let line = line(&self.name, done, total, done.saturating_sub(before), now.duration_since(begun), state);
+                let line = line(&self.shown, done, total, done.saturating_sub(before), now.duration_since(begun), state);
                 self.ui.note(&line);
             }
             Form::Objects => {
                 let percent = total.map(|total| percent(done, total));
                 let restarted = if let TransferState::Restarted(why) = state { Some(why) } else { None };
                 let state = crate::cli::transfer::list::state_name(state);
-                let object = json!({"event": "progress", "id": id, "bytes_done": done, "bytes_total": total, "percent": percent, "state": state, "reason": restarted});
+                let object =
+                    json!({"event": "progress", "id": id, "bytes_done": done, "bytes_total": total, "percent": percent, "state": state, "reason": restarted});
                 return self.ui.object(&object);
             }
             Form::Lines { .. } | Form::Nothing => {}

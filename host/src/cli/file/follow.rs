@@ -1,7 +1,7 @@
 //! A transfer that this command asked for, from the request to its end.
 //!
 //! The manager answers with the transfer's id and then reports to this connection. It is waited for as long as it reports, or says when asked that it still has the
-//! transfer; Ctrl-C stops it and keeps what has arrived.
+//! transfer; Ctrl-C stops it, and what has arrived is kept if a later attempt can use it.
 
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(super) struct Job<'a> {
     /// The other node.
     pub(super) node: &'a str,
     pub(super) lent: &'a Lent,
+    /// Whether what has arrived is of use to a later attempt.
+    pub(super) keep: bool,
 }
 
 /// Asks for it, shows how far it is, and waits for the end.
@@ -40,7 +42,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
             Response::Started(id) => id,
             _ => return Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no id of a transfer")),
         },
-        () = interrupts.next() => return Err(stopped(connection, None, job.direction)),
+        () = interrupts.next() => return Err(stopped(connection, None, job)),
     };
     display.started(&id, job.direction)?;
     let mut silent_until = Instant::now() + SILENCE;
@@ -58,7 +60,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
                     missing = false;
                     if let Some(end) = ended(&progress.state) {
                         return match end {
-                            Err(TransferError::Cancelled(_) | TransferError::Interrupted(_)) if stop_until.is_some() => Err(stopped(connection, Some(&id), job.direction)),
+                            Err(TransferError::Cancelled(_) | TransferError::Interrupted(_)) if stop_until.is_some() => Err(stopped(connection, Some(&id), job)),
                             Err(error) => Err(CliError::transfer(&error, job.node)),
                             Ok(summary) => { display.notice(&progress)?; Ok((id, summary)) }
                         };
@@ -68,13 +70,13 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
             }
             () = interrupts.next() => {
                 if stop_until.is_some() {
-                    return Err(stopped(connection, Some(&id), job.direction));
+                    return Err(stopped(connection, Some(&id), job));
                 }
                 display.say("stopping (once more: at once)");
                 stop_until = Some(Instant::now() + STOP_TIME);
-                stop(connection, &id).await?;
+                stop(connection, &id, job.keep).await?;
             }
-            () = sleep_until(stop_until.unwrap_or(silent_until)), if stop_until.is_some() => return Err(stopped(connection, Some(&id), job.direction)),
+            () = sleep_until(stop_until.unwrap_or(silent_until)), if stop_until.is_some() => return Err(stopped(connection, Some(&id), job)),
             transfers = &mut asked => {
                 silent_until = Instant::now() + SILENCE;
                 match find(transfers, connection, &id, job.node)? {
@@ -109,8 +111,8 @@ fn ended(state: &TransferState) -> Option<Result<TransferSummary, TransferError>
     }
 }
 
-async fn stop(connection: &Connection, id: &str) -> Result<(), CliError> {
-    let request = Request::Cancel(CancelRequest { id: id.into(), keep: true });
+async fn stop(connection: &Connection, id: &str, keep: bool) -> Result<(), CliError> {
+    let request = Request::Cancel(CancelRequest { id: id.into(), keep });
     let manager = Connection::manager_of(&connection.info.name)?;
     // The answer tells nothing that the last report does not.
     connection.client.begin(&manager, body_of(&request)?, STOP_TIME, &[]).await.map(drop).map_err(|error| send_error(error, &manager))
@@ -127,10 +129,13 @@ fn find(answer: Answer, connection: &Connection, id: &str, node: &str) -> Result
 }
 
 /// What the person who stopped it is told.
-fn stopped(connection: &Connection, id: Option<&str>, direction: &str) -> CliError {
+fn stopped(connection: &Connection, id: Option<&str>, job: &Job<'_>) -> CliError {
+    if !job.keep {
+        return CliError::new(Kind::Interrupted, "stopped; nothing is kept");
+    }
     let discard = match id {
         Some(id) if !connection.is_embedded() => format!("; `transship cancel {id}` throws it away"),
-        _ if direction == "get" => "; the hidden files beside it, .transship-*, hold what has arrived and can be removed".into(),
+        _ if job.direction == "get" => "; the hidden files beside it, .transship-*, hold what has arrived and can be removed".into(),
         _ => String::new(),
     };
     CliError::new(Kind::Interrupted, "stopped").hint(format!("run the same command again to go on where it stopped{discard}"))

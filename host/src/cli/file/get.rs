@@ -19,7 +19,9 @@ use crate::cli::wire::{GetRequest, IdAlgorithm, Place, Request, TransferError, T
 /// Nothing half-done is ever seen under the name: what arrives is kept in a hidden file beside it until size and digest agree. If it is interrupted, the same
 /// command goes on where it stopped, provided that the file is still the same at the other node.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  transship get bob:report.pdf\n  transship get bob:photos/sea.jpg pictures/ --on-conflict rename\n  transship get bob:backup.tar - | tar x\n  transship get --id bob:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 hello.txt")]
+#[command(
+    after_help = "Examples:\n  transship get bob:report.pdf\n  transship get bob:photos/sea.jpg pictures/ --on-conflict rename\n  transship get bob:backup.tar - | tar x\n  transship get --id bob:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 hello.txt"
+)]
 pub(crate) struct GetArgs {
     /// The node, and the file's name there
     #[arg(value_name = "NODE:NAME")]
@@ -60,12 +62,18 @@ async fn get(context: &Context, args: &GetArgs, connection: &Connection, destina
 
 async fn to_file(context: &Context, args: &GetArgs, connection: &Connection, file: &LocalFile) -> Result<(), CliError> {
     let mut display = Display::new(&context.ui, &args.source.name, &args.source.node, None, false);
-    let (id, summary) = fetch(args, connection, file, &mut display).await?;
+    let (id, summary) = fetch(args, connection, file, true, &mut display).await?;
     let place = shown_place(&args.destination, file, &summary);
     display.summary(&id, &summary, &place)
 }
 
-async fn fetch(args: &GetArgs, connection: &Connection, file: &LocalFile, display: &mut Display<'_>) -> Result<(String, TransferSummary), CliError> {
+async fn fetch(
+    args: &GetArgs,
+    connection: &Connection,
+    file: &LocalFile,
+    keep: bool,
+    display: &mut Display<'_>,
+) -> Result<(String, TransferSummary), CliError> {
     let lent = connection.client.lend(&file.folder, Rights::ALL, Some(&file.name)).await?;
     let request = GetRequest {
         node: args.source.node.clone(),
@@ -73,7 +81,7 @@ async fn fetch(args: &GetArgs, connection: &Connection, file: &LocalFile, displa
         to: Place { drive: Some(lent.drive().into()), name: Some(file.name.clone()) },
         options: Some(args.transfer.options(args.id)),
     };
-    follow::run(connection, &Job { request: Request::Get(request), direction: "get", node: &args.source.node, lent: &lent }, display).await
+    follow::run(connection, &Job { request: Request::Get(request), direction: "get", node: &args.source.node, lent: &lent, keep }, display).await
 }
 
 /// The path as the person would write it: the folder as typed, with the name under which the file was published.
@@ -89,7 +97,7 @@ async fn to_stdout(context: &Context, args: &GetArgs, connection: &Connection) -
     let folder = tempfile::Builder::new().prefix("get-").tempdir_in(&cache).map_err(|error| CliError::io(&cache, &error))?;
     let file = LocalFile { folder: folder.path().into(), name: "content".into() };
     let mut display = Display::new(&context.ui, &args.source.name, &args.source.node, None, true);
-    let (id, summary) = fetch(args, connection, &file, &mut display).await?;
+    let (id, summary) = fetch(args, connection, &file, false, &mut display).await?;
     let path = folder.path().join("content");
     let copied = tokio::task::spawn_blocking(move || {
         let mut content = std::fs::File::open(&path).map_err(|error| CliError::io(&path, &error))?;
@@ -104,7 +112,10 @@ async fn name_of_id(connection: &Connection, source: &Remote) -> Result<String, 
     let algorithm = match source.name.len() {
         64 => IdAlgorithm::Sha256,
         32 => IdAlgorithm::Md5,
-        _ => return Err(CliError::usage(format!("'{}' is no digest: SHA-256 has 64 letters, MD5 has 32", source.name)).hint("`transship list NODE --digest sha256` shows them")),
+        _ => {
+            return Err(CliError::usage(format!("'{}' is no digest: SHA-256 has 64 letters, MD5 has 32", source.name))
+                .hint("`transship list NODE --digest sha256` shows them"));
+        }
     };
     let mut pages = Pages::new(connection, Some(&source.node), None, Some(algorithm));
     while let Some(files) = pages.next().await? {
@@ -112,7 +123,9 @@ async fn name_of_id(connection: &Connection, source: &Remote) -> Result<String, 
         if let Some(file) = found {
             let found = Remote { node: source.node.clone(), name: file.name };
             return match found.file_name()? {
-                name if name.starts_with('.') => Err(CliError::usage(format!("the file is called '{name}' there, a hidden name")).hint("say what to call it here: give a path as DEST")),
+                name if name.starts_with('.') => {
+                    Err(CliError::usage(format!("the file is called '{name}' there, a hidden name")).hint("say what to call it here: give a path as DEST"))
+                }
                 name => Ok(name.to_owned()),
             };
         }

@@ -114,7 +114,15 @@ mod tests {
 
     #[test]
     fn values_out_of_range_are_refused_with_the_range() {
-        for (option, value) in [("--streams", "0"), ("--streams", "256"), ("--chunk-size", "0"), ("--chunk-size", "17M"), ("--window", "1025"), ("--timeout", "99ms"), ("--retries", "101")] {
+        for (option, value) in [
+            ("--streams", "0"),
+            ("--streams", "256"),
+            ("--chunk-size", "0"),
+            ("--chunk-size", "17M"),
+            ("--window", "1025"),
+            ("--timeout", "99ms"),
+            ("--retries", "101"),
+        ] {
             assert_eq!(parse(&[option, value]).unwrap_err().exit_code(), 2, "{option} {value}");
         }
     }

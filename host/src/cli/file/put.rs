@@ -19,7 +19,9 @@ use crate::cli::wire::{Place, PutRequest, Request};
 /// The other node has to allow it: its owner runs `transship peer add` with --allow files=write for this node. If it is interrupted, the same command goes on where it
 /// stopped. What comes from standard input can't be resumed: it is stored in segments, and appears when all of it has arrived and its digest agrees.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  transship put photo.jpg bob:\n  transship put photo.jpg bob:holidays/sea.jpg --on-conflict overwrite\n  tar c folder | transship put - bob:folder.tar")]
+#[command(
+    after_help = "Examples:\n  transship put photo.jpg bob:\n  transship put photo.jpg bob:holidays/sea.jpg --on-conflict overwrite\n  tar c folder | transship put - bob:folder.tar"
+)]
 pub(crate) struct PutArgs {
     /// The file, or '-' for standard input
     #[arg(value_name = "FILE")]
@@ -41,7 +43,8 @@ pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliErro
             return Err(CliError::usage("standard input has no name").hint(format!("say what to call it: {}:{}NAME", args.target.node, args.target.name)));
         }
         Source::Stdin if args.transfer.beyond_conflict() => {
-            return Err(CliError::usage("standard input is stored in segments, for which only --on-conflict can be chosen").hint("write it to a file first, and send that"));
+            return Err(CliError::usage("standard input is stored in segments, for which only --on-conflict can be chosen")
+                .hint("write it to a file first, and send that"));
         }
         Source::Stdin => args.target.name.clone(),
         Source::File(..) if args.size.is_some() => return Err(CliError::usage("--size is for standard input: a file has its size")),
@@ -66,7 +69,7 @@ async fn put(context: &Context, args: &PutArgs, connection: &Connection, file: &
         from: Place { drive: Some(lent.drive().into()), name: Some(file.name.clone()) },
         options: Some(args.transfer.options(false)),
     };
-    let (id, summary) = follow::run(connection, &Job { request: Request::Put(request), direction: "put", node, lent: &lent }, &mut display).await?;
+    let (id, summary) = follow::run(connection, &Job { request: Request::Put(request), direction: "put", node, lent: &lent, keep: true }, &mut display).await?;
     let published = if summary.name.is_empty() { name } else { &summary.name };
     display.summary(&id, &summary, &format!("{node}:{published}"))
 }

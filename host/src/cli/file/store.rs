@@ -113,7 +113,11 @@ impl Store<'_> {
         match self.size {
             Some(size) if self.bytes > size || (ended && self.bytes < size) => {
                 let words = if ended { "came" } else { "and more came" };
-                Err(CliError::named(Kind::Integrity, "size-mismatch", format!("{size} bytes were promised with --size, and {} {words}; nothing is stored", self.bytes)))
+                Err(CliError::named(
+                    Kind::Integrity,
+                    "size-mismatch",
+                    format!("{size} bytes were promised with --size, and {} {words}; nothing is stored", self.bytes),
+                ))
             }
             _ => Ok(()),
         }

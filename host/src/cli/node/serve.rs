@@ -5,9 +5,11 @@ use clap::Args;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 use transship::control::Server;
+use transship::home::HomeError;
 use transship::node::{Node, NodeOptions};
 
 use crate::cli::Context;
+use crate::cli::connect::Access;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::signals::Interrupts;
 
@@ -27,16 +29,22 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<(), CliError> {
-    let home = context.open_home()?;
-    let lock = home.lock()?;
+    let (home, lock) = match context.access().await? {
+        Access::Running(_) => return Err(HomeError::InUse(context.open_home()?.folder().into()).into()),
+        Access::Alone(home, lock) => (home, lock),
+    };
     let mut interrupts = Interrupts::listen()?;
     context.start_log(Some(LevelFilter::INFO), Some(&home))?;
 
     let failed = |what: &str, error: &dyn std::fmt::Display| CliError::new(Kind::Other, format!("{what}: {error}"));
-    let node = Node::start(&home, NodeOptions::default()).await.map_err(|error| failed("the node could not start", &error).hint("`transship log` may say more"))?;
+    let node =
+        Node::start(&home, NodeOptions::default()).await.map_err(|error| failed("the node could not start", &error).hint("`transship log` may say more"))?;
     let server = Server::bind(&home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
     let wanted = args.listen.unwrap_or(home.settings().listen);
-    let address = node.listen(wanted).await.map_err(|error| failed(&format!("could not listen on {wanted}"), &error).hint("choose another address with --listen, or port 0 for a free one"))?;
+    let address = node
+        .listen(wanted)
+        .await
+        .map_err(|error| failed(&format!("could not listen on {wanted}"), &error).hint("choose another address with --listen, or port 0 for a free one"))?;
     context.ui.result(&json!({"event": "listening", "address": address}), &format!("listening on {address}"))?;
 
     tokio::select! {

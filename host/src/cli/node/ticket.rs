@@ -30,7 +30,8 @@ pub(crate) async fn run(context: &Context, args: &TicketArgs) -> Result<(), CliE
     };
     let address = listening.unwrap_or(home.settings().listen);
     if address.port() == 0 {
-        return Err(CliError::usage("the port is not known before the node runs, because port 0 is set").hint("start it with `transship serve`, or set a port in node.toml"));
+        return Err(CliError::usage("the port is not known before the node runs, because port 0 is set")
+            .hint("start it with `transship serve`, or set a port in node.toml"));
     }
     let host = match args.host.clone().or_else(|| home.settings().host.clone()) {
         Some(host) => host,

@@ -14,7 +14,9 @@ use crate::cli::error::CliError;
 /// Without --allow it may do nothing here, but this node can use what the other one allows it. Adding a node that is known already sets its address and
 /// what it may do anew.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  transship peer add 'bob@192.0.2.7:7447#...' --allow files=list,read\n  transship peer add 'bob@192.0.2.7:7447#...' --name work --allow files=list,read,write")]
+#[command(
+    after_help = "Examples:\n  transship peer add 'bob@192.0.2.7:7447#...' --allow files=list,read\n  transship peer add 'bob@192.0.2.7:7447#...' --name work --allow files=list,read,write"
+)]
 pub(crate) struct AddArgs {
     /// What `transship ticket` printed on the other machine
     #[arg(value_name = "TICKET")]

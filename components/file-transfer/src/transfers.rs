@@ -1,0 +1,247 @@
+//! The transfers under way: what is known of each, who wants to hear of it, and what was lent for it.
+//!
+//! A transfer is here from the start of its worker until its end is known: from the worker's last progress, or from the node when the worker was killed, or (should both
+//! be lost) because its process is no more.
+
+use std::collections::BTreeMap;
+
+use file_transfer_types::errors::describe;
+use file_transfer_types::manager::{CancelRequest, Response as Answer, TransferStatus};
+use file_transfer_types::types::{TransferError, TransferState};
+use file_transfer_types::worker::{self as api, ProgressRequest, Request};
+use transship_guest::address::Address;
+use transship_guest::bindings::transship::host::capabilities::drop_held;
+use transship_guest::message::{self, Capability, ReceivedRequest, Responder, respond_later};
+use transship_guest::{debug, info};
+
+use crate::manager::{Handled, Manager, respond_to};
+use crate::rights;
+
+/// A capability that was lent for a transfer; it is given up when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Lent(Capability);
+
+impl Lent {
+    /// One that has been kept.
+    pub(crate) fn new(kept: Capability) -> Self {
+        Self(kept)
+    }
+
+    /// For the worker.
+    pub(crate) fn duplicate(&self) -> Capability {
+        self.0.duplicate()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        drop_held(&self.0);
+    }
+}
+
+/// One transfer.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    /// The other node.
+    pub(crate) node: String,
+    /// The file's name there, or at the receiver.
+    pub(crate) name: String,
+    /// Whether this node receives.
+    pub(crate) receiving: bool,
+    /// Who wants to hear of it. None: another node asked.
+    asker: Option<Address>,
+    bytes_done: u64,
+    bytes_total: Option<u64>,
+    state: TransferState,
+    /// Given up with the transfer.
+    _lent: Option<Lent>,
+    /// Those who cancelled and wait until it has ended.
+    cancelled: Vec<Responder>,
+    /// Rounds of the clock since its worker was heard of.
+    silent: u32,
+}
+
+impl Transfer {
+    /// One that a process of this node asked for.
+    pub(crate) fn commanded(node: String, name: String, receiving: bool, asker: Address, lent: Option<Lent>) -> Self {
+        Self { asker: Some(asker), _lent: lent, ..Self::serving(node, name, receiving) }
+    }
+
+    /// One that another node asked for.
+    pub(crate) fn serving(node: String, name: String, receiving: bool) -> Self {
+        let (state, cancelled) = (TransferState::Starting, Vec::new());
+        Self { node, name, receiving, asker: None, bytes_done: 0, bytes_total: None, state, _lent: None, cancelled, silent: 0 }
+    }
+
+    fn status(&self, id: &str) -> TransferStatus {
+        TransferStatus {
+            id: id.into(),
+            node: self.node.clone(),
+            name: self.name.clone(),
+            receiving: self.receiving,
+            bytes_done: self.bytes_done,
+            bytes_total: self.bytes_total,
+            state: self.state.clone(),
+        }
+    }
+
+    fn take(&mut self, progress: &ProgressRequest) {
+        self.bytes_done = progress.bytes_done;
+        self.bytes_total = progress.bytes_total.or(self.bytes_total);
+        self.state = progress.state.clone();
+        self.silent = 0;
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Transfers(BTreeMap<String, Transfer>);
+
+impl Transfers {
+    /// A transfer has been started.
+    pub(crate) fn add(&mut self, id: String, transfer: Transfer) {
+        self.0.insert(id, transfer);
+    }
+
+    /// How many run for another node.
+    pub(crate) fn serving(&self, node: &str) -> usize {
+        self.0.values().filter(|transfer| transfer.asker.is_none() && transfer.node == node).count()
+    }
+
+    /// What a worker says of its transfer. Some: it has ended.
+    fn take(&mut self, progress: &ProgressRequest) -> Option<Transfer> {
+        let transfer = self.0.get_mut(&progress.id)?;
+        transfer.take(progress);
+        if is_end(&progress.state) { self.0.remove(&progress.id) } else { None }
+    }
+}
+
+fn is_end(state: &TransferState) -> bool {
+    matches!(state, TransferState::Done(_) | TransferState::Failed(_))
+}
+
+impl Manager {
+    /// Progress of one of our workers, or what the node says of one that was ended.
+    pub(crate) fn progress(&mut self, received: &ReceivedRequest, mut progress: ProgressRequest) -> Option<api::Response> {
+        let exited = received.request.metadata.as_deref().and_then(exit_reason);
+        let ours = received.source.node == self.our.node && Some(&received.source.process) == worker_name(&self.our, &progress.id).as_ref();
+        // A notice of an end is believed if there is indeed no such worker any more, whoever brings it.
+        let ended = exited.is_some() && received.source.node == self.our.node && api::worker_of(&self.our, &progress.id).is_none();
+        if !ours && !ended {
+            debug!("{} reports progress of a transfer that is not its own", received.source);
+            return None;
+        }
+        if let Some(reason) = exited {
+            self.stores.ended(&self.files, &progress.id);
+            if let Some(transfer) = self.transfers.0.get(&progress.id) {
+                progress.name.clone_from(&transfer.name);
+                (progress.bytes_done, progress.bytes_total) = (transfer.bytes_done, transfer.bytes_total);
+                progress.state = TransferState::Failed(TransferError::Failed(match reason {
+                    Some(text) => format!("the worker was ended: {text}"),
+                    None => "the worker ended before it was done".into(),
+                }));
+            }
+        }
+        self.pass_on(progress);
+        Some(api::Response::Progress)
+    }
+
+    fn pass_on(&mut self, progress: ProgressRequest) {
+        let Some(known) = self.transfers.0.get(&progress.id) else { return };
+        if let Some(asker) = known.asker.clone() {
+            // Whoever has gone meanwhile does not hear it; the transfer goes on.
+            if let Ok(request) = message::Request::to(&asker).json(&Request::Progress(progress.clone())) {
+                let _ = request.send();
+            }
+        }
+        let Some(transfer) = self.transfers.take(&progress) else { return };
+        match &progress.state {
+            TransferState::Failed(error) => info!("transfer {}: {} failed: {}", progress.id, transfer.name, describe(error)),
+            _ => info!("transfer {}: {} is done", progress.id, transfer.name),
+        }
+        let status = transfer.status(&progress.id);
+        for waiting in &transfer.cancelled {
+            respond_to(waiting, &Answer::Cancelled(status.clone()));
+        }
+    }
+
+    /// Looks for transfers whose worker is gone without a word.
+    pub(crate) fn look_after_transfers(&mut self) {
+        let mut gone = Vec::new();
+        for (id, transfer) in &mut self.transfers.0 {
+            transfer.silent += 1;
+            // One round of grace: its last word may be in the mailbox.
+            if transfer.silent > 1 && api::worker_of(&self.our, id).is_none() {
+                gone.push((id.clone(), transfer.name.clone(), transfer.bytes_done, transfer.bytes_total));
+            }
+        }
+        for (id, name, bytes_done, bytes_total) in gone {
+            let state = TransferState::Failed(TransferError::Failed("the worker is gone: the node's log may say why".into()));
+            self.pass_on(ProgressRequest { id, name, progress: 0, bytes_done, bytes_total, state });
+        }
+    }
+
+    /// `transfers`.
+    pub(crate) fn list_transfers(&self, received: &ReceivedRequest) -> Result<Handled, TransferError> {
+        rights::check_local(&self.our, &received.source)?;
+        Ok(Handled::Answer(Answer::Transfers(self.transfers.0.iter().map(|(id, transfer)| transfer.status(id)).collect())))
+    }
+
+    /// `cancel`: answered when the transfer has ended.
+    pub(crate) fn cancel(&mut self, received: &ReceivedRequest, cancel: CancelRequest) -> Result<Handled, TransferError> {
+        rights::check_local(&self.our, &received.source)?;
+        let unknown = || TransferError::UnknownTransfer(cancel.id.chars().take(80).collect());
+        let transfer = self.transfers.0.get_mut(&cancel.id).ok_or_else(unknown)?;
+        if !api::cancel(&self.our, &cancel.id, cancel.keep) {
+            return Err(unknown());
+        }
+        if received.expects_response() {
+            transfer.cancelled.extend(respond_later());
+        }
+        Ok(Handled::Later)
+    }
+}
+
+/// The process name that the API component gives the worker of a transfer (or of a store).
+fn worker_name(our: &Address, id: &str) -> Option<transship_guest::address::ProcessId> {
+    let prefix = if id.len() == 32 { "store-" } else { "transfer-" };
+    let name = format!("{prefix}{id}");
+    transship_guest::address::is_name_part(&name).then(|| our.process.sibling(name))
+}
+
+/// The reason in what the node says of an ended process (see `processes.exit-request`). None: the metadata says something else.
+fn exit_reason(metadata: &str) -> Option<Option<String>> {
+    let value: serde_json::Value = serde_json::from_str(metadata).ok()?;
+    value.get("exited")?;
+    Some(value.get("reason").and_then(|reason| reason.as_str()).map(Into::into))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(id: &str, state: TransferState) -> ProgressRequest {
+        ProgressRequest { id: id.into(), name: "n".into(), progress: 0, bytes_done: 5, bytes_total: Some(10), state }
+    }
+
+    #[test]
+    fn a_transfer_is_known_until_its_end_and_then_no_more() {
+        let mut transfers = Transfers::default();
+        transfers.add("1".into(), Transfer::serving("bob".into(), "n".into(), false));
+        assert_eq!(transfers.serving("bob"), 1);
+        assert!(transfers.take(&progress("1", TransferState::Transferring)).is_none());
+        assert!(transfers.take(&progress("2", TransferState::Transferring)).is_none(), "of another");
+        let ended = transfers.take(&progress("1", TransferState::Failed(TransferError::Busy(String::new())))).unwrap();
+        assert_eq!((ended.bytes_done, ended.bytes_total), (5, Some(10)));
+        assert_eq!(transfers.serving("bob"), 0);
+        assert!(transfers.take(&progress("1", TransferState::Transferring)).is_none(), "a late word changes nothing");
+    }
+
+    #[test]
+    fn the_notice_of_an_end_is_told_from_other_notes() {
+        assert_eq!(exit_reason(r#"{"exited": "a:b:c", "reason": null}"#), Some(None));
+        assert_eq!(exit_reason(r#"{"exited": "a:b:c", "reason": "trap"}"#), Some(Some("trap".into())));
+        assert_eq!(exit_reason("hello"), None);
+        assert_eq!(exit_reason("{}"), None);
+    }
+}
