@@ -3,10 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod capabilities;
+mod command_line;
 mod general_host;
 mod hostile_guests;
+mod hostile_peer;
+mod memory;
 mod messages;
 mod processes;
+mod refusals;
 mod resume;
 mod seeds_a;
 mod seeds_b;
@@ -14,6 +18,7 @@ mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
+mod wire;
 
 /// A file that is not listed above would be no test at all.
 #[test]
