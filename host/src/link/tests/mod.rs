@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::*;
 use crate::identity::PublicKey;
@@ -72,7 +72,9 @@ impl Inbound for Fake {
             let events = self.events.clone();
             // As in a mailbox: the place is used up by a message, and given back if none comes.
             let deliver: Deliver = Box::new(move |blob| {
-                place.map(OwnedSemaphorePermit::forget);
+                if let Some(place) = place {
+                    place.forget();
+                }
                 let _ = events.send(Event::Message { head, blob });
             });
             Ok(deliver)
