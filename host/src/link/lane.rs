@@ -1,7 +1,8 @@
 //! One lane: what is under way on it, and how it is doing. The tasks that move the bytes are in `lane_driver`, the lanes of a link in `lanes`.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
@@ -29,11 +30,39 @@ pub(super) struct Job {
     slot: Option<Slot>,
     /// The blob could not be read: it is acknowledged like others, and never sent again.
     pub(super) void: bool,
+    _counted: Counted,
+}
+
+/// How many jobs there are on a link, wherever they are: waiting, with a lane, or to be sent again.
+#[derive(Debug, Default)]
+pub(super) struct Jobs(AtomicUsize);
+
+impl Jobs {
+    /// Whether there is none.
+    pub(super) fn none(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 0
+    }
+}
+
+/// Counts a job while it lives.
+#[derive(Debug)]
+struct Counted {
+    jobs: Arc<Jobs>,
+    quieter: Arc<Notify>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.jobs.0.fetch_sub(1, Ordering::AcqRel);
+        self.quieter.notify_waiters();
+    }
 }
 
 impl Job {
-    pub(super) fn new(head: Head, blob: Blob, slot: Slot) -> Box<Self> {
-        Box::new(Self { head, blob, tries: 0, slot: Some(slot), void: false })
+    pub(super) fn new(session: &Session, head: Head, blob: Blob, slot: Slot) -> Box<Self> {
+        session.jobs.0.fetch_add(1, Ordering::AcqRel);
+        let counted = Counted { jobs: session.jobs.clone(), quieter: session.quieter.clone() };
+        Box::new(Self { head, blob, tries: 0, slot: Some(slot), void: false, _counted: counted })
     }
 
     pub(super) fn may_try_again(&self) -> bool {

@@ -317,7 +317,6 @@ impl Lanes {
             lane.take_under_way().for_each(|job| session.start_again(job));
         }
         Self::open_more(session);
-        session.quieter.notify_waiters();
     }
 
     /// Ends lanes that stand still in the middle of something, and those that nobody needs.
@@ -333,12 +332,6 @@ impl Lanes {
                 Condition::Idle | Condition::Fine => {}
             }
         }
-    }
-
-    /// Whether nothing is under way or waits.
-    pub(super) fn quiet(&self) -> bool {
-        let state = self.0.lock();
-        state.waiting.is_empty() && state.lanes.values().all(|entry| entry.lane.quiet())
     }
 
     /// How many lanes there are.

@@ -109,8 +109,7 @@ impl Shared {
         if let Some(session) = links.live_of(&entry) {
             return Ok(session);
         }
-        let attempt = links.attempt(self, &entry);
-        match attempt.await {
+        match links.attempt(self, &entry).await {
             Ok(session) => Ok(session),
             // The peer may have called meanwhile.
             Err(error) => links.live_of(&entry).ok_or(error),
@@ -235,6 +234,10 @@ impl PeerLinks {
         let mut current = self.attempt.lock();
         if let Some(attempt) = current.as_ref() {
             return attempt.clone();
+        }
+        // One may have succeeded since the caller looked: it was registered before it was forgotten here.
+        if let Some(session) = self.live_of(entry) {
+            return async move { Ok(session) }.boxed().shared();
         }
         let (links, shared, entry) = (self.clone(), shared.clone(), entry.clone());
         let name = entry.name.clone();

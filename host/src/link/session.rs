@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::conversation::Conversations;
 use super::inbox::Inboxes;
-use super::lane::Job;
+use super::lane::{Job, Jobs};
 use super::lanes::{Lanes, NoLane};
 use super::peer::Shared;
 use super::protocol::{Code, Frame, Goodbye, MAX_FRAME, MAX_INLINE_BLOB, MAX_LANES, Token, Violation, cost};
@@ -83,6 +83,7 @@ pub(super) struct Session {
     pub(super) inboxes: Inboxes,
     pub(super) lanes: Lanes,
     conversations: Conversations,
+    pub(super) jobs: Arc<Jobs>,
     urgent: mpsc::Sender<Frame>,
     control: mpsc::Sender<Frame>,
     data: mpsc::UnboundedSender<(Frame, OwnedSemaphorePermit)>,
@@ -93,7 +94,7 @@ pub(super) struct Session {
     /// Set by [`Session::close`].
     pub(super) closed: CancellationToken,
     /// Something that was under way is not any more.
-    pub(super) quieter: Notify,
+    pub(super) quieter: Arc<Notify>,
 }
 
 impl Session {
@@ -109,6 +110,7 @@ impl Session {
             inboxes: Inboxes::default(),
             lanes: Lanes::default(),
             conversations: Conversations::default(),
+            jobs: Arc::default(),
             urgent,
             control,
             data,
@@ -117,7 +119,7 @@ impl Session {
             heard: AtomicU64::new(0),
             ending: OnceLock::new(),
             closed: CancellationToken::new(),
-            quieter: Notify::new(),
+            quieter: Arc::default(),
         };
         (Arc::new(session), Outgoing { urgent: urgent_out, control: control_out, data: data_out })
     }
@@ -173,7 +175,7 @@ impl Session {
 
     /// Whether nothing that was sent is under way.
     pub(super) fn quiet(&self) -> bool {
-        self.windows.quiet() && self.lanes.quiet()
+        self.windows.quiet() && self.jobs.none()
     }
 
     /// Sends a message whose blob head is filled in. See [`super::Links::send`].
@@ -184,7 +186,7 @@ impl Session {
                     slot = self.conversations.slot(&head.source, &head.target, lanes) => slot,
                     () = self.closed.cancelled() => return Err(SendFailure::Closed),
                 };
-                self.start(Job::new(head.clone(), blob.clone(), slot)).await
+                self.start(Job::new(self, head.clone(), blob.clone(), slot)).await
             }
             blob => self.send_inline(head, blob).await,
         }
@@ -322,10 +324,7 @@ impl Session {
                 }
                 Lanes::not_opened(self, usize::try_from(count).unwrap_or(usize::MAX), &text);
             }
-            Frame::LaneDelivered(lane, count) => {
-                self.lanes.acknowledge(self, lane, count)?;
-                self.quieter.notify_waiters();
-            }
+            Frame::LaneDelivered(lane, count) => self.lanes.acknowledge(self, lane, count)?,
             Frame::LaneHeld(lane) => self.lanes.held(self, lane),
             Frame::LaneEnded(lane) => Lanes::ended_there(self, lane),
             Frame::Ping(number) => self.urgent(Frame::Pong(number)),

@@ -6,7 +6,7 @@ fn text(result: Result<(), LinkError>) -> String {
     result.unwrap_err().to_string()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_with_another_key_than_the_peers_is_not_talked_to() {
     let alice = Node::start("alice", quick()).await;
     let mallory = Node::start("mallory", quick()).await;
@@ -20,7 +20,7 @@ async fn a_node_with_another_key_than_the_peers_is_not_talked_to() {
     assert!(!alice.links.connected("bob") && !mallory.links.connected("alice"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_is_no_peer_there_is_told_what_to_do() {
     let alice = Node::start("alice", quick()).await;
     let mut bob = Node::start("bob", quick()).await;
@@ -37,7 +37,7 @@ async fn a_node_that_is_no_peer_there_is_told_what_to_do() {
     assert_eq!(bob.message().await.0.body, "now");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_unreachable_and_addressless_peers_are_told_apart() {
     let alice = Node::start("alice", quick()).await;
     let error = alice.send("carol", request("target:p:q", ""), None).await.unwrap_err();
@@ -53,7 +53,7 @@ async fn unknown_unreachable_and_addressless_peers_are_told_apart() {
     assert!(matches!(SendErrorKind::from(LinkError::Offline(error)), SendErrorKind::Offline(_)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_listener_and_one_of_another_protocol_are_given_up() {
     let deadlines = Deadlines { handshake: Duration::from_millis(100), ..quick() };
     let alice = Node::start("alice", deadlines).await;
@@ -73,7 +73,7 @@ async fn a_silent_listener_and_one_of_another_protocol_are_given_up() {
     soon(answer).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_who_wait_for_a_link_share_one_attempt() {
     let (alice, mut bob, proxy) = alice_and_bob().await;
     let sends: Vec<_> = (0..50).map(|number| alice.links.send("bob", request("target:p:q", &number.to_string()), None, 1)).collect();
@@ -86,7 +86,7 @@ async fn all_who_wait_for_a_link_share_one_attempt() {
     assert_eq!(proxy.count(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_that_dial_each_other_at_once_can_both_send_and_lose_each_other_once() {
     let mut alice = Node::start("alice", quick()).await;
     let mut bob = Node::start("bob", quick()).await;
@@ -107,7 +107,7 @@ async fn two_that_dial_each_other_at_once_can_both_send_and_lose_each_other_once
     assert!(alice.quiet() && bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_link_is_told_on_both_sides_and_the_next_message_opens_a_new_one() {
     let (mut alice, mut bob, proxy) = alice_and_bob().await;
     for round in 0..3 {
@@ -121,21 +121,21 @@ async fn a_broken_link_is_told_on_both_sides_and_the_next_message_opens_a_new_on
     assert!(alice.quiet() && bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_on_which_nothing_is_heard_is_given_up_and_an_idle_one_is_not() {
-    let deadlines = Deadlines { ping_after: Duration::from_millis(50), dead_after: Duration::from_millis(400), ..quick() };
+    let deadlines = Deadlines { ping_after: Duration::from_millis(200), dead_after: Duration::from_millis(2000), ..quick() };
     let (mut alice, mut bob, proxy) = pair(deadlines).await;
     alice.send("bob", request("target:p:q", "x"), None).await.unwrap();
     bob.message().await;
     // Idle for longer than it takes to be given up.
-    assert!(tokio::time::timeout(Duration::from_millis(1200), alice.events.recv()).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(3500), alice.events.recv()).await.is_err());
     assert!(alice.links.connected("bob"));
     proxy.doom_all(Fate::Silence);
     assert!(alice.lost().await.contains("nothing was heard of bob"));
     assert!(bob.lost().await.contains("nothing was heard of alice"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_started_again_is_linked_at_once_though_its_old_link_was_never_closed() {
     let (alice, mut bob, proxy) = alice_and_bob().await;
     alice.send("bob", request("target:p:q", "first"), None).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_node_that_was_started_again_is_linked_at_once_though_its_old_link_was
     assert!(bob.links.connected("alice") && bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_removed_peer_is_disconnected_and_not_let_in_again() {
     let (mut alice, mut bob, _proxy) = alice_and_bob().await;
     alice.send("bob", request("target:p:q", "x"), blob(1, 1 << 20)).await.unwrap();
@@ -162,7 +162,7 @@ async fn a_removed_peer_is_disconnected_and_not_let_in_again() {
     assert!(matches!(error, LinkError::NotAccepted(_)), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_sent_before_a_shutdown_arrives() {
     let (mut alice, mut bob, _proxy) = alice_and_bob().await;
     for number in 0..100 {

@@ -59,7 +59,7 @@ async fn bob_and_mallory() -> (Node, Identity) {
     (bob, mallory)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_breach_of_the_protocol_ends_the_link_with_the_reason() {
     let (mut bob, mallory) = bob_and_mallory().await;
     let oversize = (MAX_FRAME as u32 + 1).to_le_bytes().to_vec();
@@ -91,7 +91,7 @@ fn encoded(frame: &Frame) -> Vec<u8> {
     out.to_vec()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_sends_more_than_a_window_is_cut_off_and_others_are_not() {
     let (mut bob, mallory) = bob_and_mallory().await;
     let alice = Node::start("alice", quick()).await;
@@ -109,7 +109,7 @@ async fn who_sends_more_than_a_window_is_cut_off_and_others_are_not() {
     assert_eq!(bob.message().await.0.body, "fine");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_and_garbage_get_nothing_and_harm_nobody() {
     let (mut bob, _mallory) = bob_and_mallory().await;
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 70_000], &[0x16, 3, 1, 0xff, 0xff, 1, 0xff, 0xff, 0xff], b""] {
@@ -127,7 +127,7 @@ async fn strangers_and_garbage_get_nothing_and_harm_nobody() {
     assert!(bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lane_needs_the_token_of_a_link_of_the_same_node() {
     let (bob, mallory) = bob_and_mallory().await;
     let carol = Identity::generate("carol").unwrap();
@@ -142,7 +142,7 @@ async fn a_lane_needs_the_token_of_a_link_of_the_same_node() {
     soon(greet(&mut stream, Hello { version: VERSION, instance: 7, lane: Some((raw.welcome.token, 1)) })).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lie_about_a_blobs_pieces_ends_the_link() {
     let (mut bob, mallory) = bob_and_mallory().await;
     for piece in [0_u32, 101, (1 << 20) + 1, u32::MAX - 1] {
@@ -160,7 +160,7 @@ async fn a_lie_about_a_blobs_pieces_ends_the_link() {
     assert!(bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_strangers_do_not_keep_a_peer_out_for_longer_than_a_deadline() {
     let deadlines = Deadlines { handshake: Duration::from_millis(300), ..quick() };
     let (alice, mut bob, _proxy) = pair(deadlines).await;
@@ -179,7 +179,7 @@ async fn silent_strangers_do_not_keep_a_peer_out_for_longer_than_a_deadline() {
     assert_eq!(bob.message().await.0.body, "in");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_nobody_reads_do_not_pile_up() {
     let (mut bob, mallory) = bob_and_mallory().await;
     let mut raw = Raw::connect(&mallory, &bob, 1).await;

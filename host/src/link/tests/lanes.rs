@@ -27,7 +27,7 @@ fn number(head: &Head) -> usize {
     std::str::from_utf8(&head.body).unwrap().parse().unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_blobs_over_four_lanes_arrive_identical() {
     let (alice, mut bob, proxy) = alice_and_bob().await;
     let links = alice.links.clone();
@@ -49,7 +49,7 @@ async fn a_hundred_blobs_over_four_lanes_arrive_identical() {
     assert!((2..=5).contains(&proxy.count()), "{} connections for four lanes", proxy.count());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blobs_of_every_length_around_the_limits_arrive() {
     let (alice, mut bob, _proxy) = alice_and_bob().await;
     // Around: nothing, what goes inline, a piece, several pieces, the most.
@@ -62,7 +62,7 @@ async fn blobs_of_every_length_around_the_limits_arrive() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_side_that_can_not_dial_gets_lanes_by_asking() {
     let (mut alice, mut bob, proxy) = alice_and_bob().await;
     alice.send("bob", request("target:p:q", ""), None).await.unwrap();
@@ -82,9 +82,11 @@ async fn the_side_that_can_not_dial_gets_lanes_by_asking() {
     assert_eq!(proxy.count(), before);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conversation_uses_no_more_lanes_than_it_may() {
     let (alice, mut bob, proxy) = alice_and_bob().await;
+    alice.send("bob", request("target:p:q", "first"), None).await.unwrap();
+    bob.message().await;
     let sends = (0..30).map(|number| alice.links.send("bob", request("target:p:q", &number.to_string()), blob(number, 1 << 20), 1));
     for sent in soon(futures::future::join_all(sends)).await {
         sent.unwrap();
@@ -96,7 +98,7 @@ async fn a_conversation_uses_no_more_lanes_than_it_may() {
     assert_eq!(proxy.count(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lane_that_dies_in_the_middle_of_blobs_loses_none_and_doubles_none() {
     for after in [1, 100_000, 1_500_000, 3_000_000] {
         let (alice, mut bob, proxy) = alice_and_bob().await;
@@ -119,9 +121,9 @@ async fn a_lane_that_dies_in_the_middle_of_blobs_loses_none_and_doubles_none() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lane_that_falls_silent_is_replaced() {
-    let deadlines = Deadlines { stall: Duration::from_millis(300), lane_hold: Duration::from_millis(50), ..quick() };
+    let deadlines = Deadlines { stall: Duration::from_millis(500), lane_hold: Duration::from_millis(100), ..quick() };
     let (alice, mut bob, proxy) = pair(deadlines).await;
     alice.send("bob", request("target:p:q", "0"), blob(0, 100_000)).await.unwrap();
     bob.message().await;
@@ -136,14 +138,14 @@ async fn a_lane_that_falls_silent_is_replaced() {
     assert!(proxy.count() > 2 && bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_for_a_mailbox_is_no_stall() {
-    let deadlines = Deadlines { stall: Duration::from_millis(200), lane_hold: Duration::from_millis(40), ..quick() };
+    let deadlines = Deadlines { stall: Duration::from_millis(1500), lane_hold: Duration::from_millis(100), ..quick() };
     let (mut alice, mut bob, proxy) = pair(deadlines).await;
     let gate = bob.gate("full:p:q", 0);
     alice.send("bob", request("full:p:q", "held"), blob(1, 12 << 20)).await.unwrap();
     soon(bob.fake.waiting.subscribe().wait_for(|waiting| *waiting == 1)).await.unwrap();
-    assert!(tokio::time::timeout(Duration::from_millis(700), bob.events.recv()).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_millis(3500), bob.events.recv()).await.is_err());
     // Other conversations have lanes of their own meanwhile.
     alice.send("bob", request("other:p:q", "other"), blob(2, 1 << 20)).await.unwrap();
     assert_eq!(bob.message().await.0.body, "other");
@@ -154,22 +156,22 @@ async fn waiting_for_a_mailbox_is_no_stall() {
     assert!(alice.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_became_shorter_fails_its_message_and_the_lane_goes_on() {
     let (mut alice, mut bob, proxy) = alice_and_bob().await;
     let cut = |end| Some(Blob::from_file(Arc::new(Cut { seed: 1, end }), 0, 2 << 20));
     for end in [0, 1 << 20, (2 << 20) - 1] {
         let request = request("target:p:q", "");
-        alice.send("bob", request.clone(), cut(end)).await.unwrap();
+        soon(alice.links.send("bob", request.clone(), cut(end), 1)).await.unwrap();
         let (number, why) = alice.refusal().await;
         assert!(number == id(&request) && matches!(why, Refusal::Unreadable(_)), "{why:?}");
         // As a response: it is the requester, over there, who is told.
         let to = RequestId::random();
-        alice.send("bob", head("target:p:q", "", HeadKind::Response { to }), cut(end)).await.unwrap();
+        soon(alice.links.send("bob", head("target:p:q", "", HeadKind::Response { to }), cut(end), 1)).await.unwrap();
         let (number, why) = bob.refusal().await;
         assert!(number == Some(to) && why.to_string().contains("shorter"), "{why:?}");
     }
-    alice.send("bob", request("target:p:q", "whole"), cut(2 << 20)).await.unwrap();
+    soon(alice.links.send("bob", request("target:p:q", "whole"), cut(2 << 20), 1)).await.unwrap();
     let (_, blob) = bob.message().await;
     assert_eq!(*blob.unwrap().in_memory().unwrap(), bytes(1, 2 << 20));
     assert_eq!(proxy.count(), 2);
@@ -181,7 +183,7 @@ async fn a_file_that_became_shorter_fails_its_message_and_the_lane_goes_on() {
     assert_eq!(bob.refusal().await.0, Some(to));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_way_to_open_lanes_both_sides_are_told() {
     let (mut alice, mut bob, proxy) = alice_and_bob().await;
     alice.send("bob", request("target:p:q", ""), None).await.unwrap();
@@ -197,7 +199,7 @@ async fn without_a_way_to_open_lanes_both_sides_are_told() {
     assert!(alice.quiet() && bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_lanes_are_closed_and_opened_again_when_needed() {
     let deadlines = Deadlines { lane_idle: Duration::from_millis(150), ..quick() };
     let (alice, mut bob, proxy) = pair(deadlines).await;
@@ -215,7 +217,7 @@ async fn idle_lanes_are_closed_and_opened_again_when_needed() {
     assert!(alice.links.connected("bob") && bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_the_link_breaks_with_blobs_under_way_it_is_lost_and_nothing_more_comes() {
     let (mut alice, mut bob, proxy) = alice_and_bob().await;
     bob.gate("full:p:q", 0);

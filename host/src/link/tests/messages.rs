@@ -3,7 +3,7 @@
 use super::*;
 use crate::link::protocol::{WINDOW_BYTES, WINDOW_MESSAGES};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_arrive_in_order_with_all_their_parts_in_both_directions() {
     let (mut alice, mut bob, _proxy) = alice_and_bob().await;
     for number in 0..1000 {
@@ -27,7 +27,7 @@ async fn messages_arrive_in_order_with_all_their_parts_in_both_directions() {
     assert!(alice.links.connected("bob") && bob.links.connected("alice") && alice.quiet() && bob.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_largest_message_fits_and_a_larger_one_is_refused_here() {
     let (alice, mut bob, _proxy) = alice_and_bob().await;
     let largest = Head { body: bytes(1, MAX_BODY).into(), metadata: Some("m".repeat(MAX_METADATA)), ..request("target:p:q", "") };
@@ -45,7 +45,7 @@ async fn the_largest_message_fits_and_a_larger_one_is_refused_here() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_mailbox_slows_its_own_senders_and_nobody_else() {
     let (alice, mut bob, _proxy) = alice_and_bob().await;
     let gate = bob.gate("full:p:q", 0);
@@ -72,7 +72,7 @@ async fn a_full_mailbox_slows_its_own_senders_and_nobody_else() {
     soon(flood).await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_than_a_window_is_under_way_in_messages_and_in_bytes() {
     for (size, fits) in [(10, WINDOW_MESSAGES), (1 << 20, WINDOW_BYTES / (1 << 20) - 1)] {
         let (alice, mut bob, _proxy) = alice_and_bob().await;
@@ -92,7 +92,7 @@ async fn no_more_than_a_window_is_under_way_in_messages_and_in_bytes() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_request_comes_back_with_the_reason_and_a_refused_response_is_dropped() {
     let (mut alice, bob, _proxy) = alice_and_bob().await;
     for why in [Refusal::NoSuchProcess, Refusal::Denied("not you".into()), Refusal::Busy("full".into())] {
@@ -108,7 +108,7 @@ async fn a_refused_request_comes_back_with_the_reason_and_a_refused_response_is_
     assert!(alice.quiet());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_targets_at_once_get_each_their_messages_in_order() {
     let (alice, mut bob, _proxy) = alice_and_bob().await;
     let senders = (0..50).map(|target| {

@@ -45,6 +45,15 @@ struct Fake {
     waiting: watch::Sender<usize>,
 }
 
+/// Somebody who does not wait at a gate any more.
+struct Leaves<'a>(&'a watch::Sender<usize>);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
 impl Inbound for Fake {
     fn admit<'a>(&'a self, peer: &'a str, head: Head, blob_length: u64) -> BoxFuture<'a, Result<Deliver, Refusal>> {
         async move {
@@ -53,14 +62,21 @@ impl Inbound for Fake {
                 return Err(refusal.clone());
             }
             let gate = self.gates.lock().get(&head.target).cloned();
+            let mut place = None;
             if let Some(gate) = gate {
                 self.waiting.send_modify(|count| *count += 1);
-                gate.acquire().await.unwrap().forget();
-                self.waiting.send_modify(|count| *count -= 1);
+                let _leaves = Leaves(&self.waiting);
+                place = Some(gate.acquire_owned().await.unwrap());
             }
             assert!(matches!(peer, "alice" | "bob" | "mallory"), "{peer}");
             let events = self.events.clone();
-            let deliver: Deliver = Box::new(move |blob| drop(events.send(Event::Message { head, blob })));
+            // As in a mailbox: the place is used up by a message, and given back if none comes.
+            let deliver: Deliver = Box::new(move |blob| {
+                if let Some(place) = place {
+                    place.forget();
+                }
+                let _ = events.send(Event::Message { head, blob });
+            });
             Ok(deliver)
         }
         .boxed()
