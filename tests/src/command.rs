@@ -57,7 +57,7 @@ impl Outcome {
             false
         });
         let output: Output = child.wait_with_output().expect("the command is waited for");
-        drop(done.send(()));
+        let _ = done.send(());
         writer.join().expect("the writer ends");
         assert!(!watch.join().expect("the watch ends"), "{command:?} ran longer than {LONGEST:?}");
         Self {
@@ -91,6 +91,24 @@ impl Outcome {
         self
     }
 
+    /// The last object on standard output that is an event of this kind.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn event(&self, kind: &str) -> Value {
+        let found = self.json().into_iter().rfind(|object| object["event"] == kind);
+        found.unwrap_or_else(|| panic!("no event {kind:?} in:\n{}\nstderr:\n{}", self.stdout, self.stderr))
+    }
+
+    /// The same, if it failed with this error and this exit code.
+    #[track_caller]
+    pub fn fails(self, error: &str, code: i32) -> Self {
+        let failed = self.event("failed");
+        assert_eq!((failed["error"].as_str(), self.code), (Some(error), Some(code)), "{failed}\nstderr:\n{}", self.stderr);
+        self
+    }
+
     /// Standard output as JSON, an object a line.
     ///
     /// # Panics
@@ -111,7 +129,7 @@ pub(crate) fn kill(pid: u32, signal: &str) {
         _ => rustix::process::Signal::TERM,
     };
     // It may have ended by itself.
-    drop(rustix::process::kill_process(pid, signal));
+    let _ = rustix::process::kill_process(pid, signal);
 }
 
 /// Waits for a process to end.

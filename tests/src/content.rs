@@ -18,6 +18,11 @@ pub fn sha256_hex(path: &Path) -> String {
     }
 }
 
+/// Hexadecimal SHA-256 of bytes.
+pub fn sha256_of(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
+}
+
 /// Writes bytes that look random and are the same for the same seed.
 pub fn write_random(file: &mut impl Write, length: u64, seed: u64) {
     // xorshift64*, as in Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled".
@@ -35,6 +40,13 @@ pub fn write_random(file: &mut impl Write, length: u64, seed: u64) {
         file.write_all(&buffer[..count]).unwrap();
         left -= count as u64;
     }
+}
+
+/// Such bytes.
+pub fn random_bytes(length: u64, seed: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_random(&mut bytes, length, seed);
+    bytes
 }
 
 /// Makes a file of such bytes.
@@ -57,12 +69,24 @@ pub fn sparse_file(path: &Path, length: u64) {
 
 /// Why two files are not identical; none if they are.
 pub fn differ(one: &Path, other: &Path) -> Option<String> {
-    let length = |path: &Path| path.metadata().map(|metadata| metadata.len());
-    match (length(one), length(other)) {
-        (Ok(a), Ok(b)) if a != b => Some(format!("{} has {a} bytes, {} has {b}", one.display(), other.display())),
-        (Err(error), _) => Some(format!("{}: {error}", one.display())),
-        (_, Err(error)) => Some(format!("{}: {error}", other.display())),
-        _ if sha256_hex(one) != sha256_hex(other) => Some("same length, other bytes".into()),
-        _ => None,
+    let open = |path: &Path| File::open(path).and_then(|file| Ok((file.metadata()?.len(), file))).map_err(|error| format!("{}: {error}", path.display()));
+    let ((a, mut left), (b, mut right)) = match (open(one), open(other)) {
+        (Ok(left), Ok(right)) => (left, right),
+        (Err(error), _) | (_, Err(error)) => return Some(error),
+    };
+    if a != b {
+        return Some(format!("{} has {a} bytes, {} has {b}", one.display(), other.display()));
     }
+    let (mut from, mut to) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+    let mut at = 0;
+    while at < a {
+        let count = usize::try_from(a - at).unwrap_or(usize::MAX).min(from.len());
+        left.read_exact(&mut from[..count]).unwrap();
+        right.read_exact(&mut to[..count]).unwrap();
+        if from[..count] != to[..count] {
+            return Some(format!("same length, other bytes between {at} and {}", at + count as u64));
+        }
+        at += count as u64;
+    }
+    None
 }

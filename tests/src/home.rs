@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::command::{Outcome, kill, transship, wait};
-use crate::{SOON, eventually};
+use crate::{Running, SOON, eventually};
 
 /// A node's folder.
 pub struct Home {
@@ -58,7 +58,19 @@ impl Home {
 
     /// The command with these arguments, not yet started. It runs in [`Home::scratch`].
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, arguments: I) -> Command {
-        let mut command = Command::new(transship());
+        self.command_through(&[], arguments)
+    }
+
+    /// The same through a command that sets the scene and then becomes this one.
+    pub fn command_through<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, scene: &[&str], arguments: I) -> Command {
+        let mut command = match scene {
+            [] => Command::new(transship()),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(transship());
+                command
+            }
+        };
         command.args(arguments).env("TRANSSHIP_HOME", self.path()).env_remove("TRANSSHIP_LOG").env("NO_COLOR", "1").current_dir(self.scratch());
         command
     }
@@ -88,7 +100,40 @@ impl Home {
 
     /// Waits until only the processes of this node's packages are left that are there from the start.
     pub fn settled(&self) {
-        eventually("all workers are gone", || self.processes().iter().all(|id| !id.starts_with("worker")).then_some(()));
+        eventually("all workers are gone", || self.workers().is_empty().then_some(()));
+    }
+
+    /// The workers of transfers and stores that run.
+    pub fn workers(&self) -> Vec<String> {
+        self.processes().into_iter().filter(|id| id.ends_with(":file-transfer:transship") && !id.starts_with("manager:")).collect()
+    }
+
+    /// Adds to the settings, before the node starts.
+    pub fn configure(&self, text: &str) {
+        let path = self.path().join("node.toml");
+        let settings = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{settings}\n{text}\n")).unwrap();
+    }
+
+    /// Starts a command that says in JSON how far it is.
+    pub fn start<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, arguments: I) -> Running {
+        Running::start(self.command(arguments).arg("--json"))
+    }
+
+    /// Runs a command to its end that says in JSON what it does.
+    pub fn run_json<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, arguments: I) -> Outcome {
+        Outcome::of(self.command(arguments).arg("--json"), b"")
+    }
+
+    /// Learns of another node at this address, and allows it so much with drive `files`.
+    pub fn knows(&self, peer: &Self, at: SocketAddr, allows: &str) {
+        let ticket = peer.run(["ticket", "--host", "127.0.0.1"]).ok().stdout.trim().to_owned();
+        let ((name, _), (_, key)) = (ticket.split_once('@').unwrap(), ticket.split_once('#').unwrap());
+        let mut arguments = vec!["peer".to_owned(), "add".into(), format!("{name}@{at}#{key}")];
+        if !allows.is_empty() {
+            arguments.extend(["--allow".into(), format!("files={allows}")]);
+        }
+        self.run(arguments).ok();
     }
 
     /// Names in the drive's folder, hidden ones included.
@@ -108,8 +153,16 @@ impl Home {
     /// # Panics
     /// If it does not say in time where it listens.
     pub fn serve_at(&self, address: &str) -> Serving {
-        let mut child =
-            self.command(["serve", "--listen", address]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the node starts");
+        self.serve_through(&[], address)
+    }
+
+    /// Starts the node through a command that sets the scene and then becomes the node: in a namespace, for instance.
+    ///
+    /// # Panics
+    /// If it does not say in time where it listens.
+    pub fn serve_through(&self, scene: &[&str], address: &str) -> Serving {
+        let mut command = self.command_through(scene, ["serve", "--listen", address]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the node starts");
         let stdout = child.stdout.take().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let errors = std::thread::spawn(move || {

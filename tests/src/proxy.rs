@@ -1,0 +1,213 @@
+//! A wire between two nodes that a test can hold, cut and spoil.
+//!
+//! It forwards connections and knows nothing of what they carry. Since a node opens its connections to the address in the other's ticket, a ticket with the proxy's address puts it in
+//! between. What always holds: it forwards bytes in order and completely until it is told otherwise, and nothing of it is left when it is dropped.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+
+use crate::SOON;
+
+/// See the module. Dropping it closes all its connections.
+pub struct Proxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    target: Mutex<SocketAddr>,
+    gate: Mutex<Gate>,
+    /// The gate has changed.
+    changed: Condvar,
+    connections: Mutex<Vec<Arc<Connection>>>,
+    /// Connections there have ever been.
+    opened: AtomicUsize,
+    /// The next large piece that comes from the target gets a wrong bit.
+    spoil: AtomicBool,
+    ended: AtomicBool,
+}
+
+#[derive(Default)]
+struct Gate {
+    /// Bytes that may still pass; none: as many as come.
+    left: Option<u64>,
+    /// Somebody has something to forward and may not.
+    waiting: bool,
+}
+
+struct Connection {
+    near: TcpStream,
+    far: TcpStream,
+    cut: AtomicBool,
+}
+
+impl Connection {
+    fn close(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        // It may be closed already.
+        drop(self.near.shutdown(Shutdown::Both));
+        drop(self.far.shutdown(Shutdown::Both));
+    }
+}
+
+impl Proxy {
+    /// Leads to this address.
+    pub fn to(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            target: Mutex::new(target),
+            gate: Mutex::default(),
+            changed: Condvar::new(),
+            connections: Mutex::default(),
+            opened: AtomicUsize::new(0),
+            spoil: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        let accepting = shared.clone();
+        let acceptor = std::thread::spawn(move || {
+            let mut forwarders = Vec::new();
+            for near in listener.incoming().map_while(Result::ok) {
+                if accepting.ended.load(Ordering::SeqCst) {
+                    break;
+                }
+                forwarders.extend(accepting.connect(near));
+            }
+            for forwarder in forwarders {
+                forwarder.join().unwrap();
+            }
+        });
+        Self { address, shared, acceptor: Some(acceptor) }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// New connections lead here from now on.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.shared.target.lock().unwrap() = target;
+    }
+
+    /// How many connections there have been.
+    pub fn opened(&self) -> usize {
+        self.shared.opened.load(Ordering::SeqCst)
+    }
+
+    /// Lets about so many bytes pass, both directions of all connections together, and holds everything that follows.
+    pub fn hold_after(&self, bytes: u64) {
+        *self.shared.gate.lock().unwrap() = Gate { left: Some(bytes), waiting: false };
+    }
+
+    /// Waits until something is held.
+    ///
+    /// # Panics
+    /// If nothing is, in time.
+    pub fn held(&self) {
+        let gate = self.shared.gate.lock().unwrap();
+        let (_gate, result) = self.shared.changed.wait_timeout_while(gate, SOON, |gate| !gate.waiting).unwrap();
+        assert!(!result.timed_out(), "not enough passed through the proxy for it to hold anything");
+    }
+
+    /// Lets everything pass.
+    pub fn release(&self) {
+        *self.shared.gate.lock().unwrap() = Gate::default();
+        self.shared.changed.notify_all();
+    }
+
+    /// Cuts the connection that was opened last. Returns whether there was one.
+    pub fn cut_last(&self) -> bool {
+        let last = self.shared.connections.lock().unwrap().iter().rev().find(|connection| !connection.cut.load(Ordering::SeqCst)).cloned();
+        self.shared.close(last)
+    }
+
+    /// Cuts all connections. Returns whether there was one.
+    pub fn cut_all(&self) -> bool {
+        let all: Vec<_> = self.shared.connections.lock().unwrap().drain(..).collect();
+        self.shared.close(all)
+    }
+
+    /// Flips a bit in the next large piece that comes from the target.
+    pub fn spoil(&self) {
+        self.shared.spoil.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the bit was flipped.
+    pub fn spoiled(&self) -> bool {
+        !self.shared.spoil.load(Ordering::SeqCst)
+    }
+}
+
+impl Shared {
+    fn connect(self: &Arc<Self>, near: TcpStream) -> Vec<JoinHandle<()>> {
+        let target = *self.target.lock().unwrap();
+        // Nobody there: the caller sees its connection closed.
+        let Ok(far) = TcpStream::connect(target) else { return Vec::new() };
+        drop((near.set_nodelay(true), far.set_nodelay(true)));
+        let connection = Arc::new(Connection { near, far, cut: AtomicBool::new(false) });
+        self.connections.lock().unwrap().push(connection.clone());
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        let forward = |from_target| {
+            let (shared, connection) = (self.clone(), connection.clone());
+            std::thread::spawn(move || shared.forward(&connection, from_target))
+        };
+        vec![forward(false), forward(true)]
+    }
+
+    fn forward(&self, connection: &Connection, from_target: bool) {
+        let (mut from, mut to) = if from_target { (&connection.far, &connection.near) } else { (&connection.near, &connection.far) };
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count) = from.read(&mut buffer) {
+            if count == 0 {
+                // The other direction may go on.
+                drop(to.shutdown(Shutdown::Write));
+                return;
+            }
+            if from_target && count > 10_000 && self.spoil.swap(false, Ordering::SeqCst) {
+                buffer[count / 2] ^= 0x10;
+            }
+            if !self.pass(connection, count as u64) || to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        connection.close();
+    }
+
+    /// Waits until the gate lets so many bytes pass. False: the connection was cut meanwhile.
+    fn pass(&self, connection: &Connection, count: u64) -> bool {
+        let cut = || connection.cut.load(Ordering::SeqCst) || self.ended.load(Ordering::SeqCst);
+        let mut gate = self.gate.lock().unwrap();
+        while gate.left == Some(0) && !cut() {
+            gate.waiting = true;
+            self.changed.notify_all();
+            gate = self.changed.wait(gate).unwrap();
+        }
+        gate.left = gate.left.map(|left| left.saturating_sub(count));
+        !cut()
+    }
+
+    fn close(&self, connections: impl IntoIterator<Item = Arc<Connection>>) -> bool {
+        let closed = connections.into_iter().inspect(|connection| connection.close()).count();
+        // Under the lock: a forwarder that has just looked must not miss it.
+        let _gate = self.gate.lock().unwrap();
+        self.changed.notify_all();
+        closed > 0
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.cut_all();
+        // Wakes the acceptor, which then sees that it is over.
+        drop(TcpStream::connect(self.address));
+        if let Some(acceptor) = self.acceptor.take() {
+            drop(acceptor.join());
+        }
+    }
+}
