@@ -139,8 +139,10 @@ impl CliError {
                 format!("no space left on {}: {} bytes are needed and {} are free", space.drive, space.needed, space.available),
                 "make room there, then run the same command again: it goes on where it stopped".into(),
             ),
-            E::Offline(text) => ("offline", format!("{node} can't be reached: {text}"), again.into()),
-            E::TimedOut(text) => ("timed-out", format!("{node} did not answer in time: {text}"), again.into()),
+            E::Offline(text) => {
+                ("offline", naming(node, "can't be reached", text), "check that it runs (`transship serve` there), then run the same command again".into())
+            }
+            E::TimedOut(text) => ("timed-out", naming(node, "did not answer in time", text), again.into()),
             E::Cancelled(text) => ("cancelled", with("the transfer was cancelled, and nothing is kept", text), String::new()),
             E::Interrupted(text) => ("interrupted", with("the transfer was stopped", text), again.into()),
             E::Conflict(name) => (
@@ -166,7 +168,7 @@ impl CliError {
     pub(crate) fn send(error: &SendErrorKind, target: &str) -> Self {
         let node = target.split('@').next().unwrap_or(target);
         match error {
-            SendErrorKind::Offline(text) => Self::named(Kind::Network, "offline", format!("{node} can't be reached: {text}"))
+            SendErrorKind::Offline(text) => Self::named(Kind::Network, "offline", naming(node, "can't be reached", text))
                 .hint("check that it runs (`transship serve`) and that its address is right (`transship peer list`)"),
             SendErrorKind::Timeout => {
                 Self::named(Kind::Network, "timed-out", format!("{target} did not answer in time")).hint("try again, or give it longer with --timeout")
@@ -183,6 +185,11 @@ impl CliError {
     pub(crate) fn named(kind: Kind, name: &'static str, message: String) -> Self {
         Self { kind, message, hint: None, name }
     }
+}
+
+/// What is the matter with a node, unless the text says so itself.
+fn naming(node: &str, what: &str, text: &str) -> String {
+    if text.contains(node) { text.into() } else { format!("{node} {what}: {text}") }
 }
 
 fn with(words: &str, detail: &str) -> String {
@@ -373,6 +380,9 @@ mod tests {
             assert_eq!(CliError::send(&error, "bob@a:b:c").kind.code(), code, "{error:?}");
         }
         assert!(CliError::send(&SendErrorKind::UnknownNode, "bob@a:b:c").message.contains("'bob'"));
+        let message = |text: &str| CliError::transfer(&TransferError::Offline(text.into()), "bob").message;
+        assert_eq!(message("link broken"), "bob can't be reached: link broken");
+        assert_eq!(message("bob closed the link"), "bob closed the link");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
             Response::Started(id) => id,
             _ => return Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no id of a transfer")),
         },
-        () = interrupts.next() => return Err(stopped(job)),
+        () = interrupts.next() => return Err(CliError::new(Kind::Interrupted, "stopped before it began")),
     };
     display.started(&id, job.direction)?;
     let mut silent_until = Instant::now() + SILENCE;
