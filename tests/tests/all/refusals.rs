@@ -302,7 +302,7 @@ fn a_symbolic_link_is_never_followed_out_of_the_drive() {
         for arguments in
             [&["get", &format!("bob:{name}"), arrivals.to_str().unwrap()][..], &["put", &file, &format!("bob:{name}"), "--on-conflict", "overwrite"]]
         {
-            refused(&alice, arguments, 1, "not-a-file", &["folder-link"]);
+            refused(&alice, arguments, 4, "denied", &["folder-link", "symbolic link"]);
         }
     }
     assert!(entries(&arrivals).is_empty());
