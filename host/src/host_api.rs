@@ -77,14 +77,17 @@ pub(crate) use messaging::await_response;
 
 /// A blob in a process's table, counted against its limit.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct BlobHandle(Blob);
 
 /// The right to answer one request.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Responder(ReplyTo);
 
 /// An open file, and the capability that it was opened with.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct FileHandle {
     file: Arc<File>,
     capability: Capability,
@@ -92,6 +95,7 @@ pub struct FileHandle {
 
 /// An open directory, and the capability that it was opened with.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct DirectoryHandle {
     directory: Arc<Directory>,
     capability: Capability,

@@ -37,7 +37,7 @@ pub fn bound_by_modes() -> Option<&'static [&'static str]> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     std::fs::write(&file, "").expect("a file");
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0)).expect("a mode");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("a mode");
     let text = file.to_str()?;
     if !can(&["cat", text]) {
         return Some(&[]);

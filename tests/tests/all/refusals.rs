@@ -205,7 +205,7 @@ fn an_unreadable_file_is_said_to_be_one() {
     introduce((&alice, Some(&alice_serves), ""), (&bob, Some(&bob_serves), "list,read,write"));
     let unreadable = |path: &Path| {
         std::fs::write(path, "secret").unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o000)).unwrap();
     };
     unreadable(&bob.file("secret"));
     std::fs::write(bob.file("plain"), "content").unwrap();
