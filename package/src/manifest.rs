@@ -137,7 +137,7 @@ impl FromIterator<Right> for Rights {
 pub struct Drive {
     /// Where its files are.
     pub kind: DriveKind,
-    /// The most bytes that it holds. None: as many as the disk; a drive in memory always has a quota.
+    /// The most bytes that a drive in memory holds. None: it is a folder, and holds as many as its disk.
     pub quota: Option<u64>,
 }
 
@@ -258,9 +258,11 @@ fn resolve_drive(drive: &str, written: &WrittenDrive) -> Result<Drive, ManifestE
     if written.quota.is_some_and(|quota| quota == 0 || quota > MAX_QUOTA) {
         return Err(limit(&at, &format!("a quota is 1 to {MAX_QUOTA} bytes")));
     }
-    let quota = match written.kind {
-        DriveKind::Folder => written.quota,
-        DriveKind::Memory => Some(written.quota.unwrap_or(DEFAULT_MEMORY_QUOTA)),
+    let quota = match (written.kind, written.quota) {
+        // Refused, since a limit that nobody keeps is worse than none.
+        (DriveKind::Folder, Some(_)) => return Err(limit(&at, "only a drive of kind \"memory\" has a quota")),
+        (DriveKind::Folder, None) => None,
+        (DriveKind::Memory, quota) => Some(quota.unwrap_or(DEFAULT_MEMORY_QUOTA)),
     };
     Ok(Drive { kind: written.kind, quota })
 }

@@ -24,7 +24,16 @@ impl Home {
     pub fn new(name: &str) -> Self {
         let home = Self { folder: tempfile::Builder::new().prefix("transship-test-").tempdir().unwrap(), name: name.into() };
         home.run(["init", "--name", name]).ok();
+        home.share_compiled_code();
         home
+    }
+
+    /// The engine's cache of compiled code is one for all homes of a test run: compiling the same components for every node would be most of what the tests do.
+    fn share_compiled_code(&self) {
+        let own = self.path().join("cache/modules");
+        let shared = std::env::current_exe().unwrap().with_file_name("compiled-for-tests");
+        std::fs::create_dir_all(&shared).unwrap();
+        std::os::unix::fs::symlink(shared, own).unwrap();
     }
 
     /// Its name for itself.

@@ -6,7 +6,7 @@
 use file_transfer_types::errors::{Side, from_blob, from_vfs};
 use file_transfer_types::manager::{Request, Response as Answer, StoreInfo, StoreResult, StoreSegment, StoreState, StoreStatus};
 use file_transfer_types::names::{self, HIDDEN, shown};
-use file_transfer_types::types::{ConflictPolicy, DigestMismatch, TransferError};
+use file_transfer_types::types::{ConflictPolicy, DigestMismatch, NoSpace, TransferError};
 use file_transfer_types::worker::{self, StoreRequest};
 use transship_guest::address::Address;
 use transship_guest::bindings::transship::host::digests::{Algorithm, Hasher};
@@ -108,8 +108,9 @@ pub(crate) fn run(our: &Address, parent: &Address, request: StoreRequest) -> Res
                         return Ok(());
                     }
                     Err(error) => {
+                        // First, so that what the store held counts as free: the next attempt will find it so.
                         store.purge();
-                        answer(&received, &Answer::Error(error));
+                        answer(&received, &Answer::Error(store.name_drive(error)));
                         return Ok(());
                     }
                 }
@@ -159,7 +160,11 @@ impl Store {
             return Ok(Step::End(self.status(StoreState::Cancelled, None)));
         }
         if let Some(blob) = blob {
-            self.file.write_blob(self.count.bytes, blob).map_err(|error| from_vfs(error, "the store", Side::Receiver))?;
+            let needed = self.count.bytes.saturating_add(blob.length());
+            self.file.write_blob(self.count.bytes, blob).map_err(|error| match from_vfs(error, "the store", Side::Receiver) {
+                TransferError::NoSpace(space) => TransferError::NoSpace(NoSpace { needed, ..space }),
+                other => other,
+            })?;
             self.hasher.update(blob).map_err(|error| from_blob(error, "the store"))?;
         }
         self.count.add(blob.map_or(0, Blob::length));
@@ -205,6 +210,17 @@ impl Store {
         };
         folder_handle.as_ref().unwrap_or(&self.root).sync().and_then(|()| self.root.sync()).map_err(fail)?;
         Ok(published)
+    }
+
+    /// A drive that is full says which it is, and how much this store would have needed at least.
+    fn name_drive(&self, error: TransferError) -> TransferError {
+        match error {
+            TransferError::NoSpace(space) if space.drive.is_empty() => {
+                let needed = space.needed.max(self.count.bytes);
+                TransferError::NoSpace(NoSpace { drive: self.root.drive(), needed, available: self.root.free_space().unwrap_or(0) })
+            }
+            other => other,
+        }
     }
 
     fn status(&self, state: StoreState, name: Option<String>) -> StoreStatus {

@@ -72,11 +72,17 @@ impl Destination {
         }
         // "x/" and "x/." are folders also if they are not there, and a typing error must not become a file.
         let ends_as_folder = typed.as_os_str().as_encoded_bytes().ends_with(b"/") || typed.file_name().is_none();
-        if typed.is_dir() || ends_as_folder {
-            return Ok(Self::File(LocalFile { folder: existing_folder(typed)?, name: usual.into() }));
+        let file = if typed.is_dir() || ends_as_folder {
+            LocalFile { folder: existing_folder(typed)?, name: usual.into() }
+        } else {
+            let folder = typed.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            LocalFile { folder: existing_folder(folder)?, name: utf8_name(typed)? }
+        };
+        // How long a name may be is for the system to say; whether something has it, for the transfer.
+        match fs::symlink_metadata(file.folder.join(&file.name)) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Err(CliError::transfer(&TransferError::NameTooLong(file.name), "this node")),
+            _ => Ok(Self::File(file)),
         }
-        let folder = typed.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Ok(Self::File(LocalFile { folder: existing_folder(folder)?, name: utf8_name(typed)? }))
     }
 }
 
@@ -178,6 +184,15 @@ mod tests {
         let error = Destination::resolve(&outer.path().join("missing/file"), "x").unwrap_err();
         assert!(error.hint.unwrap().contains("mkdir -p"));
         assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_that_the_system_does_not_take_is_said_to_be_too_long() {
+        let outer = tempfile::tempdir().unwrap();
+        assert!(Destination::resolve(&outer.path().join("n".repeat(255)), "x").is_ok());
+        for error in [Destination::resolve(&outer.path().join("n".repeat(256)), "x"), Destination::resolve(outer.path(), &"n".repeat(256))] {
+            assert_eq!(error.unwrap_err().name, "name-too-long");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub enum SettingsError {
     },
 }
 
-/// What the owner decides about one drive. With neither key, it is a folder under the home, of any size.
+/// What the owner decides about one drive. With neither key, it is a folder under the home. A folder has no limit of its own: what its disk holds is what it holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DriveSettings {
@@ -35,9 +35,6 @@ pub struct DriveSettings {
     /// Hold the drive in memory, so many bytes at most; it is empty after each start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
-    /// At most so many bytes in files.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quota: Option<u64>,
 }
 
 /// The content of `node.toml`.
@@ -122,7 +119,7 @@ mod tests {
         let uncommented: String =
             text.lines().map(|line| line.strip_prefix("# ").filter(|rest| !rest.ends_with(':')).unwrap_or(line).to_owned() + "\n").collect();
         let settings = parse(&uncommented).unwrap();
-        assert_eq!(settings.drives.values().next().unwrap().quota, Some(10_000_000_000));
+        assert_eq!(settings.drives.values().next().unwrap().memory, Some(100_000_000));
     }
 
     #[test]

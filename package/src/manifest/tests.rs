@@ -95,6 +95,7 @@ fn numbers_and_counts_have_bounds() {
     assert!(refused("memory = \"16 MiB\"", "memory = \"10 GiB\"").contains("memory is 65536 to"));
     assert!(refused("memory = \"16 MiB\"", "memory = -1").contains("256 MiB"));
     assert!(refused("kind = \"memory\"", "kind = \"memory\"\nquota = 0").contains("[drives.scratch]: a quota is 1 to"));
+    assert!(refused("kind = \"memory\"", "kind = \"folder\"\nquota = 5").contains("[drives.scratch]: only a drive of kind \"memory\" has a quota"));
     let many: String = (0..65).map(|n| format!("[drives.d{n}]\n")).collect();
     assert!(refused("[drives.files]", &format!("{many}[drives.files]")).contains("67 drives; at most 64"));
     assert!(refused("Moves files.", &"x".repeat(MAX_MANIFEST)).contains("at most 262144"));

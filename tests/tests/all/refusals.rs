@@ -302,7 +302,7 @@ fn a_symbolic_link_is_never_followed_out_of_the_drive() {
         for arguments in
             [&["get", &format!("bob:{name}"), arrivals.to_str().unwrap()][..], &["put", &file, &format!("bob:{name}"), "--on-conflict", "overwrite"]]
         {
-            refused(&alice, arguments, 1, "not-a-file", &["folder-link"]);
+            refused(&alice, arguments, 4, "denied", &["folder-link", "symbolic link"]);
         }
     }
     assert!(entries(&arrivals).is_empty());
@@ -333,32 +333,33 @@ fn a_name_longer_than_the_receivers_system_allows_is_refused_and_the_longest_is_
 
 #[test]
 fn a_full_drive_takes_nothing_and_what_fits_later_is_taken() {
-    for limit in ["memory", "quota"] {
-        let (alice, bob) = (Home::new("alice"), Home::new("bob"));
-        let settings = bob.path().join("node.toml");
-        let text = std::fs::read_to_string(&settings).unwrap();
-        std::fs::write(&settings, format!("{text}\n[drives.\"{DRIVE}\"]\n{limit} = 2000000\n")).unwrap();
-        let (alice_serves, bob_serves) = (alice.serve(), bob.serve());
-        introduce((&alice, Some(&alice_serves), ""), (&bob, Some(&bob_serves), "list,read,write"));
-        let (small, large) = (alice.scratch().join("small"), alice.scratch().join("large"));
-        random_file(&small, 1_500_000);
-        random_file(&large, 3_000_000);
-        refused(&alice, &["put", large.to_str().unwrap(), "bob:"], 8, "no-space", &[DRIVE]);
-        alice.run(["put", small.to_str().unwrap(), "bob:first"]).ok();
-        refused(&alice, &["put", small.to_str().unwrap(), "bob:second"], 8, "no-space", &[DRIVE]);
-        let segments = alice.run_with_input(["--json", "put", "-", "bob:third"], &std::fs::read(&small).unwrap());
-        check(segments, 8, "no-space", &[DRIVE]);
-        let names: Vec<String> = alice.run(["--json", "list", "bob"]).ok().json().iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect();
-        assert_eq!(names, ["first"], "{limit}");
-        // What is refused holds no room.
-        let tiny = something(&alice);
-        alice.run(["put", &tiny, "bob:tiny"]).ok();
-        alice.run(["get", "bob:first", "back"]).ok();
-        assert_eq!(differ(&small, &alice.scratch().join("back")), None);
-        if limit == "quota" {
-            assert_eq!(bob.names(), ["first", "tiny"], "what is refused leaves nothing");
-        }
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    let settings = bob.path().join("node.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, format!("{text}\n[drives.\"{DRIVE}\"]\nmemory = 2000000\n")).unwrap();
+    let (alice_serves, bob_serves) = (alice.serve(), bob.serve());
+    introduce((&alice, Some(&alice_serves), ""), (&bob, Some(&bob_serves), "list,read,write"));
+    let (small, large) = (alice.scratch().join("small"), alice.scratch().join("large"));
+    random_file(&small, 1_500_000);
+    random_file(&large, 3_000_000);
+    refused(&alice, &["put", large.to_str().unwrap(), "bob:"], 8, "no-space", &[DRIVE, "3000000"]);
+    alice.run(["put", small.to_str().unwrap(), "bob:first"]).ok();
+    refused(&alice, &["put", small.to_str().unwrap(), "bob:second"], 8, "no-space", &[DRIVE]);
+    let segments = alice.run_with_input(["--json", "put", "-", "bob:third"], &std::fs::read(&small).unwrap());
+    check(segments, 8, "no-space", &[DRIVE, "1500000"]);
+    let names = || -> Vec<String> { alice.run(["--json", "list", "bob"]).ok().json().iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect() };
+    assert_eq!(names(), ["first"]);
+    // What is refused holds no room.
+    for number in 0..3 {
+        refused(&alice, &["put", small.to_str().unwrap(), &format!("bob:again-{number}")], 8, "no-space", &[DRIVE]);
     }
+    let rest = alice.scratch().join("rest");
+    random_file(&rest, 400_000);
+    alice.run(["put", rest.to_str().unwrap(), "bob:rest"]).ok();
+    alice.run(["get", "bob:first", "back"]).ok();
+    assert_eq!(differ(&small, &alice.scratch().join("back")), None);
+    assert_eq!(names(), ["first", "rest"]);
+    assert!(bob.names().is_empty(), "it is in memory");
 }
 
 #[test]
@@ -559,7 +560,7 @@ fn two_nodes_can_not_listen_on_one_port() {
     let (alice, bob) = (Home::new("alice"), Home::new("bob"));
     let serving = alice.serve();
     let address = serving.address().to_string();
-    let said = refused(&bob, &["serve", "--listen", &address], 1, "failed", &[&address]);
+    let said = refused(&bob, &["serve", "--listen", &address], 7, "conflict", &[&address]);
     assert!(said["hint"].as_str().unwrap().contains("--listen"), "{said}");
     alice.run(["list"]).ok();
 }
@@ -575,6 +576,7 @@ fn settings_that_make_no_sense_stop_the_node_and_are_named_with_their_place() {
         ("listen = \"somewhere\"", "listen"),
         ("[limits]\nbusy = \"often\"", "limits"),
         ("[limits]\nbuzy = 3", "buzy"),
+        ("[drives.\"a:b/c\"]\nquota = 5", "quota"),
     ] {
         std::fs::write(&path, text).unwrap();
         let outcome = alice.run(["serve", "--listen", "127.0.0.1:0"]).says(words).says("error: ");

@@ -46,6 +46,10 @@ pub(crate) struct Job {
 /// Receives a file.
 pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, TransferError> {
     let by_id = session.settings.by_id;
+    // First, since whoever sends must hear of an end that comes before the first byte too.
+    if let Some(from) = job.from.clone() {
+        session.set_counterpart(from);
+    }
     // With a name (and not a digest, or a folder that the provider's name completes) the target is known already, so that a conflict shows before anybody is bothered.
     let known = (!by_id).then(|| names::complete(&job.local.name, &job.name));
     if let Some(target) = &known {
@@ -53,9 +57,6 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
         if let Some(done) = settle_conflict(session, &place, target, 0)? {
             return Ok(done);
         }
-    }
-    if let Some(from) = job.from.clone() {
-        session.set_counterpart(from);
     }
     if let Some((target, request)) = &job.ask {
         ask(session, target, request)?;
