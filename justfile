@@ -25,7 +25,7 @@ components:
     cargo build --release --workspace --locked --bin transship-pack
     for folder in $(dirname components/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/$(basename "$folder").transship"; done
     # Those of the tests are packed too, but not put inside the command.
-    for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/test/$(basename "$folder").transship"; done
+    for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/test-packages/$(basename "$folder").transship"; done
 
 # Build everything: the command is target/release/transship, with the packages inside
 [group('build')]

@@ -33,7 +33,8 @@ fn files() -> Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
         };
     }
     let workspace = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("..");
-    if !workspace.join("components").is_dir() {
+    // Published crates are built without the workspace around them.
+    if !workspace.join("package").is_dir() {
         return Ok(Vec::new());
     }
     let folder = workspace.join("target").join("packages");

@@ -1,6 +1,6 @@
 //! A program with a node inside: makes a home, puts a package into it, starts the node and sends a process a message.
 //!
-//! `cargo run --release --example embed -- PACKAGE.transship PROCESS BODY`, for instance with `target/packages/test/puppet.transship main:puppet:test '{"echo":"hello"}'`.
+//! `cargo run --release --example embed -- PACKAGE.transship PROCESS BODY`, for instance with `target/test-packages/puppet.transship main:puppet:test '{"echo":"hello"}'`.
 
 #![allow(clippy::print_stdout)]
 

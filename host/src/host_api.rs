@@ -30,7 +30,17 @@ use crate::process::pending::ReplyTo;
 use crate::vfs::{Directory, File};
 
 mod bindings {
-    #![allow(missing_docs, unreachable_pub, private_interfaces, clippy::all, clippy::pedantic, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        private_interfaces,
+        clippy::all,
+        clippy::pedantic,
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )]
     wasmtime::component::bindgen!({
         path: "../wit/host",
         world: "process",
@@ -67,14 +77,17 @@ pub(crate) use messaging::await_response;
 
 /// A blob in a process's table, counted against its limit.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct BlobHandle(Blob);
 
 /// The right to answer one request.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Responder(ReplyTo);
 
 /// An open file, and the capability that it was opened with.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct FileHandle {
     file: Arc<File>,
     capability: Capability,
@@ -82,6 +95,7 @@ pub struct FileHandle {
 
 /// An open directory, and the capability that it was opened with.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct DirectoryHandle {
     directory: Arc<Directory>,
     capability: Capability,
@@ -136,7 +150,10 @@ impl Guest {
     fn push_blob(&mut self, blob: Blob) -> wasmtime::Result<wasmtime::component::Resource<BlobHandle>> {
         let bytes = self.blob_bytes.saturating_add(blob.resident());
         if bytes > self.node.limits.blobs {
-            return Err(wasmtime::Error::msg(format!("the process holds more than {} bytes of blobs: it has to close the handles that it no longer needs", self.node.limits.blobs)));
+            return Err(wasmtime::Error::msg(format!(
+                "the process holds more than {} bytes of blobs: it has to close the handles that it no longer needs",
+                self.node.limits.blobs
+            )));
         }
         self.blob_bytes = bytes;
         Ok(self.table.push(BlobHandle(blob))?)

@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::blob::Blob;
 use crate::link::{Head, HeadKind, Inbound, Links, Refusal};
-use crate::message::{Address, Content, NodeName, MAX_BODY, MAX_CONTEXT, MAX_METADATA, MAX_REMOTE_BLOB, ProcessId, RequestId, SendErrorKind};
+use crate::message::{Address, Content, MAX_BODY, MAX_CONTEXT, MAX_METADATA, MAX_REMOTE_BLOB, NodeName, ProcessId, RequestId, SendErrorKind};
 use crate::process::Process;
 use crate::process::mailbox::Item;
 use crate::process::pending::{ReplyTo, Request, Then};

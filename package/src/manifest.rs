@@ -1,6 +1,6 @@
 //! The manifest of a package: who it is, which components it has, which processes are started from them and what these ask for.
 //!
-//! There are two kinds of type here. What stands in `package.toml` is [`written`], private to this crate: it has the file's shape and nothing is filled in. A [`Manifest`] is what that
+//! There are two kinds of type here. What stands in `package.toml` is `written`, private to this crate: it has the file's shape and nothing is filled in. A [`Manifest`] is what that
 //! means: every name is a valid name, every process's component and drives exist, every default is filled in. A `Manifest` is made by [`Manifest::parse`] only, so whoever holds
 //! one need not check anything again. Whether a component's file exists is [`crate::Package`]'s to say. docs/package-manifest.md is the reference for those who write manifests.
 //!

@@ -57,7 +57,7 @@ impl Outcome {
             false
         });
         let output: Output = child.wait_with_output().expect("the command is waited for");
-        drop(done.send(()));
+        let _ = done.send(());
         writer.join().expect("the writer ends");
         assert!(!watch.join().expect("the watch ends"), "{command:?} ran longer than {LONGEST:?}");
         Self {
@@ -129,7 +129,7 @@ pub(crate) fn kill(pid: u32, signal: &str) {
         _ => rustix::process::Signal::TERM,
     };
     // It may have ended by itself.
-    drop(rustix::process::kill_process(pid, signal));
+    let _ = rustix::process::kill_process(pid, signal);
 }
 
 /// Waits for a process to end.

@@ -58,7 +58,19 @@ impl Home {
 
     /// The command with these arguments, not yet started. It runs in [`Home::scratch`].
     pub fn command<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, arguments: I) -> Command {
-        let mut command = Command::new(transship());
+        self.command_through(&[], arguments)
+    }
+
+    /// The same through a command that sets the scene and then becomes this one.
+    pub fn command_through<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, scene: &[&str], arguments: I) -> Command {
+        let mut command = match scene {
+            [] => Command::new(transship()),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(transship());
+                command
+            }
+        };
         command.args(arguments).env("TRANSSHIP_HOME", self.path()).env_remove("TRANSSHIP_LOG").env("NO_COLOR", "1").current_dir(self.scratch());
         command
     }
@@ -141,8 +153,16 @@ impl Home {
     /// # Panics
     /// If it does not say in time where it listens.
     pub fn serve_at(&self, address: &str) -> Serving {
-        let mut child =
-            self.command(["serve", "--listen", address]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the node starts");
+        self.serve_through(&[], address)
+    }
+
+    /// Starts the node through a command that sets the scene and then becomes the node: in a namespace, for instance.
+    ///
+    /// # Panics
+    /// If it does not say in time where it listens.
+    pub fn serve_through(&self, scene: &[&str], address: &str) -> Serving {
+        let mut command = self.command_through(scene, ["serve", "--listen", address]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the node starts");
         let stdout = child.stdout.take().unwrap();
         let mut stderr = child.stderr.take().unwrap();
         let errors = std::thread::spawn(move || {

@@ -8,10 +8,14 @@
 mod command;
 mod content;
 mod home;
+pub mod machine;
 pub mod package;
 mod proxy;
+pub mod raw_peer;
+pub mod refusal;
 mod running;
 pub mod transfer;
+pub mod wire;
 
 pub use command::{Outcome, transship};
 pub use content::{differ, random_bytes, random_file, sha256_hex, sha256_of, sparse_file, write_random};

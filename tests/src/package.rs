@@ -10,12 +10,12 @@ use crate::Home;
 pub fn puppet() -> PathBuf {
     let mut folder = std::env::current_exe().unwrap();
     while folder.pop() {
-        let path = folder.join("packages/test/puppet.transship");
+        let path = folder.join("test-packages/puppet.transship");
         if path.exists() {
             return path;
         }
     }
-    panic!("packages/test/puppet.transship is missing in the target folder: run `just components` first")
+    panic!("test-packages/puppet.transship is missing in the target folder: run `just components` first")
 }
 
 /// Puts the puppet into a home; the node finds it when it starts.

@@ -51,7 +51,7 @@ impl Running {
     /// # Panics
     /// If it says nothing for long.
     #[track_caller]
-    pub fn next(&mut self) -> Option<Value> {
+    pub fn next_line(&mut self) -> Option<Value> {
         match self.lines.recv_timeout(SOON) {
             Ok(line) => {
                 let value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -70,7 +70,7 @@ impl Running {
     #[track_caller]
     pub fn until(&mut self, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         loop {
-            match self.next() {
+            match self.next_line() {
                 Some(value) if is(&value) => return value,
                 Some(_) => {}
                 None => {

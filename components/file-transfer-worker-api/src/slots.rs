@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use file_transfer_types::names;
 use file_transfer_types::worker::Location;
 
 thread_local! {
@@ -25,8 +26,16 @@ impl Slots {
 }
 
 /// Takes the lowest free slot for a transfer to a place, or the one that is wanted. `running` tells whether a transfer still runs.
-pub(crate) fn take(id: &str, place: &Location, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> u32 {
-    TAKEN.with_borrow_mut(|slots| slots.take(id, format!("{}\n{}", place.drive, place.name), wanted, running))
+pub(crate) fn take(id: &str, place: String, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> u32 {
+    TAKEN.with_borrow_mut(|slots| slots.take(id, place, wanted, running))
+}
+
+/// What two transfers must not have in common if they have the same slot: at least all that the name of a partial file is made from.
+///
+/// Two drives that are lent may be one folder under two names, so for them the folder does not count: two transfers too many are kept apart, which costs nothing but the resume of the second.
+pub(crate) fn place(node: &str, source: &str, local: &Location, lent: bool) -> String {
+    let target = names::complete(&local.name, source);
+    if lent { [node, source, names::last_part(&target)].join("\n") } else { [node, source, &target, &local.drive].join("\n") }
 }
 
 #[cfg(test)]
@@ -42,5 +51,14 @@ mod tests {
         assert_eq!(slots.take("4", "a".into(), None, |id| id != "1"), 0, "the slot of an ended transfer is free");
         assert_eq!(slots.take("5", "a".into(), Some(7), |_| true), 7);
         assert_eq!(slots.take("6", "a".into(), None, |_| true), 2);
+    }
+
+    #[test]
+    fn one_folder_that_is_lent_under_two_names_is_one_place() {
+        let local = |drive: &str, name: &str| Location { drive: drive.into(), name: name.into() };
+        assert_eq!(place("bob", "a/x", &local("one", "/"), true), place("bob", "a/x", &local("two", "sub/x"), true));
+        assert_ne!(place("bob", "a/x", &local("one", "/"), true), place("bob", "a/x", &local("one", "y"), true));
+        assert_ne!(place("bob", "a/x", &local("one", "1/x"), false), place("bob", "a/x", &local("one", "2/x"), false));
+        assert_ne!(place("bob", "a/x", &local("one", "/"), true), place("carol", "a/x", &local("one", "/"), true));
     }
 }

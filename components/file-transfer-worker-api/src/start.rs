@@ -19,7 +19,7 @@ const HOME: (&str, &str) = ("file-transfer", "transship");
 /// Starts the worker of a download (see `file-transfer-worker.start-download-with`).
 pub(crate) fn download(our: &Address, mut request: DownloadRequest, grants: Vec<Capability>) -> Result<String, TransferError> {
     Settings::new(request.options.as_ref())?;
-    if !request.options.as_ref().is_some_and(|options| options.by_id == Some(true)) {
+    if request.options.as_ref().is_none_or(|options| options.by_id != Some(true)) {
         names::check(&request.name)?;
     }
     let id = new_id(4);
@@ -28,7 +28,8 @@ pub(crate) fn download(our: &Address, mut request: DownloadRequest, grants: Vec<
     if request.is_requestor {
         // The provider's name completes a folder; when it is a digest, the worker learns the name first.
         check_target(&local.name)?;
-        request.slot = Some(slots::take(&id, &local, request.slot, |id| is_running(our, id)));
+        let place = slots::place(&request.target.node, &request.name, &local, is_lent(&grants, &local.drive));
+        request.slot = Some(slots::take(&id, place, request.slot, |id| is_running(our, id)));
     } else {
         names::check(&local.name)?;
     }
@@ -48,7 +49,8 @@ pub(crate) fn upload(our: &Address, mut request: UploadRequest, grants: Vec<Capa
     let local = Location { drive: full_name(our, &local.drive), name: local.name };
     names::check(&local.name)?;
     if !request.is_requestor {
-        request.slot = Some(slots::take(&id, &local, request.slot, |id| is_running(our, id)));
+        let place = slots::place(&request.target.node, &request.name, &local, is_lent(&grants, &local.drive));
+        request.slot = Some(slots::take(&id, place, request.slot, |id| is_running(our, id)));
     }
     let needs = if request.is_requestor { Rights::READ | Rights::LIST } else { Rights::all() };
     let name = request.name.clone();
@@ -88,7 +90,7 @@ struct Start {
 
 fn start<T: Serialize>(our: &Address, what: Start, request: &T) -> Result<String, TransferError> {
     let mut grants = what.grants;
-    if !grants.iter().any(|grant| is_drive(grant, &what.drive)) {
+    if !is_lent(&grants, &what.drive) {
         grants.push(drive_of_ours(&what.drive, what.needs)?);
     }
     if what.network {
@@ -151,6 +153,10 @@ fn check_target(name: &str) -> Result<(), TransferError> {
         "" => Ok(()),
         rest => names::check(rest),
     }
+}
+
+fn is_lent(grants: &[Capability], drive: &str) -> bool {
+    grants.iter().any(|grant| is_drive(grant, drive))
 }
 
 fn is_drive(capability: &Capability, drive: &str) -> bool {

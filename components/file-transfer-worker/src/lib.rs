@@ -1,7 +1,7 @@
 //! The worker: one transfer, one side of it. It is started with one request of its parent, does what that says, and ends.
 //!
 //! # Layout
-//! - [`session`]: the conversation with the parent and the counterpart
+//! - [`session`]: the conversation with the parent and the counterpart; [`wire`]: what goes over it
 //! - [`receive`]: the side that asks for bytes, writes, verifies and publishes
 //! - [`send`]: the side that says what the file is and gives its bytes
 //! - [`store`]: the receiving end of a segmented store
@@ -19,10 +19,11 @@ mod receive;
 mod send;
 mod session;
 mod store;
+mod wire;
 
 use file_transfer_types::errors::describe;
 use file_transfer_types::options::Settings;
-use file_transfer_types::types::{TransferError, TransferSummary};
+use file_transfer_types::types::{TransferError, TransferOptions, TransferSummary};
 use file_transfer_types::worker::{DownloadRequest, Request, UploadRequest};
 use transship_guest::address::Address;
 use transship_guest::bindings::transship::host::timer;
@@ -66,12 +67,9 @@ fn first_request(parent: &Address) -> Result<Request, String> {
 }
 
 fn download(our: Address, parent: Address, request: DownloadRequest) {
-    let mut session = match begin(our, parent, &request.name, &request.target, request.options.as_ref()) {
-        Ok(session) => session,
-        Err((session, error)) => return session.end(&Err(error), request.is_requestor),
-    };
+    let (mut session, sound) = begin(our, parent, &request.name, &request.target, request.options.as_ref());
     let receiving = request.is_requestor;
-    let outcome = run_download(&mut session, request);
+    let outcome = sound.and_then(|()| run_download(&mut session, request));
     session.end(&outcome, receiving);
 }
 
@@ -88,12 +86,9 @@ fn run_download(session: &mut Session, request: DownloadRequest) -> Result<Trans
 }
 
 fn upload(our: Address, parent: Address, request: UploadRequest) {
-    let mut session = match begin(our, parent, &request.name, &request.target, request.options.as_ref()) {
-        Ok(session) => session,
-        Err((session, error)) => return session.end(&Err(error), !request.is_requestor),
-    };
+    let (mut session, sound) = begin(our, parent, &request.name, &request.target, request.options.as_ref());
     let receiving = !request.is_requestor;
-    let outcome = run_upload(&mut session, request);
+    let outcome = sound.and_then(|()| run_upload(&mut session, request));
     session.end(&outcome, receiving);
 }
 
@@ -108,20 +103,14 @@ fn run_upload(session: &mut Session, request: UploadRequest) -> Result<TransferS
     send::run(session, send::Job { name, local, ask: Some((target, asked)), to: None })
 }
 
-/// A session, also where the options make no sense: the parent is told all the same.
-fn begin(
-    our: Address,
-    parent: Address,
-    name: &str,
-    target: &Address,
-    options: Option<&file_transfer_types::types::TransferOptions>,
-) -> Result<Session, (Session, TransferError)> {
+/// A session, and whether the options make sense: the parent is told also when they don't.
+fn begin(our: Address, parent: Address, name: &str, target: &Address, options: Option<&TransferOptions>) -> (Session, Result<(), TransferError>) {
     let progress = Progress::new(transfer_id(&our), name.into());
-    let session = |settings| Session::new(our, parent, target.node.clone(), progress, settings);
-    match Settings::new(options) {
-        Ok(settings) => Ok(session(settings)),
-        Err(error) => Err((session(Settings::default()), error)),
-    }
+    let (settings, sound) = match Settings::new(options) {
+        Ok(settings) => (settings, Ok(())),
+        Err(error) => (Settings::default(), Err(error)),
+    };
+    (Session::new(our, parent, target.node.clone(), progress, settings), sound)
 }
 
 fn no_local() -> TransferError {

@@ -13,11 +13,10 @@ use file_transfer_types::options::Settings;
 use file_transfer_types::protocol::{ChunkRequest, InternalRequest, InternalResponse, ReportRequest};
 use file_transfer_types::types::{TransferError, TransferState, TransferSummary};
 use file_transfer_types::{manager, worker};
-use serde::{Deserialize, Serialize};
 use transship_guest::address::{Address, ProcessId};
 use transship_guest::bindings::transship::host::timer;
 use transship_guest::message::{
-    Blob, Completion, Message, ReceivedRequest, ReceivedResponse, Request, Responder, Response, SendErrorKind, receive, respond_json, respond_later,
+    Blob, Completion, Message, ReceivedRequest, ReceivedResponse, Responder, Response, SendErrorKind, receive, respond_json, respond_later,
 };
 use transship_guest::{debug, warn};
 
@@ -26,6 +25,8 @@ use crate::liveness::{Liveness, Silence};
 use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::receive::Ask;
+pub(crate) use crate::wire::Context;
+use crate::wire::{acknowledgement, log_failure, send, started};
 
 /// How often the session looks after itself, in milliseconds.
 const TICK: u64 = 200;
@@ -35,25 +36,6 @@ const PARENT_PATIENCE: u64 = 10_000;
 const END_PATIENCE: u64 = 10_000;
 /// How many messages are kept for a counterpart that is not known yet.
 const STASH: usize = 16;
-
-/// What a request was about, given back with its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Context {
-    /// To the other node's process: start a worker.
-    Start,
-    /// The size was told.
-    Size,
-    /// The digest was told.
-    Digest,
-    /// A chunk was asked for.
-    Chunk(Ask),
-    /// The end was told.
-    Finished,
-    /// Are you there?
-    Ping,
-    /// A report to the parent.
-    Progress,
-}
 
 /// What matters to a transfer.
 #[derive(Debug)]
@@ -289,11 +271,13 @@ impl Session {
                 let who = format!("on {}", self.our.node);
                 return Err(if keep { TransferError::Interrupted(who) } else { TransferError::Cancelled(who) });
             }
-        } else if self.counterpart.is_none() && received.source.node == self.node && self.stash.len() < STASH {
-            if let Ok(request) = received.json() {
-                self.stash.push((received.source, request, respond_later()));
-                return Ok(());
-            }
+        } else if self.counterpart.is_none()
+            && received.source.node == self.node
+            && self.stash.len() < STASH
+            && let Ok(request) = received.json()
+        {
+            self.stash.push((received.source, request, respond_later()));
+            return Ok(());
         }
         debug!("{} is not of this transfer and was turned away", received.source);
         if received.expects_response() {
@@ -352,10 +336,10 @@ impl Session {
     }
 
     fn flush(&mut self) {
-        if let Some(report) = self.pace.next(now()) {
-            if send(&self.parent, &worker::Request::Progress(report), Some((Context::Progress, PARENT_PATIENCE))).is_err() {
-                self.pace.taken();
-            }
+        if let Some(report) = self.pace.next(now())
+            && send(&self.parent, &worker::Request::Progress(report), Some((Context::Progress, PARENT_PATIENCE))).is_err()
+        {
+            self.pace.taken();
         }
     }
 
@@ -401,41 +385,5 @@ impl Session {
             }
             self.flush();
         }
-    }
-}
-
-fn started(received: &ReceivedResponse) -> Result<ProcessId, TransferError> {
-    match received.json() {
-        Ok(worker::Response::Download(outcome) | worker::Response::Upload(outcome)) => outcome,
-        _ => Err(match received.json() {
-            Ok(manager::Response::Error(error)) => error,
-            _ => TransferError::Failed(format!("{} does not serve files: it answered with something else", received.source)),
-        }),
-    }
-}
-
-/// What is answered to something that was told.
-fn acknowledgement(request: &InternalRequest) -> Option<InternalResponse> {
-    match request {
-        InternalRequest::Size(_) => Some(InternalResponse::Size),
-        InternalRequest::Digest(_) => Some(InternalResponse::Digest),
-        InternalRequest::Finished(_) => Some(InternalResponse::Finished),
-        InternalRequest::Ping => Some(InternalResponse::Ping),
-        InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Failed(_) => None,
-    }
-}
-
-fn send<T: Serialize>(target: &Address, body: &T, expects: Option<(Context, u64)>) -> Result<(), SendErrorKind> {
-    let no_json = |error: serde_json::Error| SendErrorKind::TooLarge(error.to_string());
-    let mut request = Request::to(target).json(body).map_err(no_json)?;
-    if let Some((context, timeout)) = expects {
-        request = request.timeout(timeout).context(serde_json::to_vec(&context).map_err(no_json)?);
-    }
-    request.send().map_err(|error| error.kind)
-}
-
-fn log_failure<T, E: std::fmt::Debug>(what: &str, outcome: Result<T, E>) {
-    if let Err(error) = outcome {
-        warn!("{what} was not sent: {error:?}");
     }
 }

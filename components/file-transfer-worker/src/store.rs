@@ -136,10 +136,10 @@ fn segment_of(received: &ReceivedRequest, store: &Store) -> Result<StoreSegment,
 }
 
 fn answer(received: &ReceivedRequest, body: &Answer) {
-    if received.expects_response() {
-        if let Err(error) = respond_json(body) {
-            warn!("{} was not answered: {error}", received.source);
-        }
+    if received.expects_response()
+        && let Err(error) = respond_json(body)
+    {
+        warn!("{} was not answered: {error}", received.source);
     }
 }
 

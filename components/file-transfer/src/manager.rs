@@ -130,10 +130,10 @@ impl Manager {
 
 /// Answers the request at hand, if somebody waits.
 fn respond<T: Serialize>(received: &ReceivedRequest, answer: &T) {
-    if received.expects_response() {
-        if let Err(error) = respond_json(answer) {
-            warn!("{} was not answered: {error}", received.source);
-        }
+    if received.expects_response()
+        && let Err(error) = respond_json(answer)
+    {
+        warn!("{} was not answered: {error}", received.source);
     }
 }
 

@@ -73,7 +73,7 @@ impl Context {
             }
             Access::Alone(home, lock) => {
                 self.start_log(None, Some(&home))?;
-                let (embedded, client) = Embedded::start(&home, lock, NodeOptions::default()).await?;
+                let (embedded, client) = Embedded::start(&home, lock, node_options(&home)?).await?;
                 (client, Some(embedded))
             }
         };
@@ -90,16 +90,16 @@ impl Context {
     }
 }
 
+/// What the home's settings say about running its node.
+pub(crate) fn node_options(home: &Home) -> Result<NodeOptions, CliError> {
+    Ok(NodeOptions { limits: home.settings().limits(&home.settings_path())? })
+}
+
 fn in_use(folder: PathBuf) -> CliError {
     CliError::new(Kind::Other, HomeError::InUse(folder).to_string()).hint("start `transship serve`, and several commands can work at once")
 }
 
 impl Connection {
-    /// Whether the node ends with this command.
-    pub(crate) fn is_embedded(&self) -> bool {
-        self.embedded.is_some()
-    }
-
     /// Sees the last answers off, and ends a node that ran inside this command.
     pub(crate) async fn close(self) {
         // If the node has ended, there is nobody left to tell.

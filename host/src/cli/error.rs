@@ -11,6 +11,7 @@ use transship::home::{HomeError, SettingsError};
 use transship::identity::IdentityError;
 use transship::log::LogError;
 use transship::message::SendErrorKind;
+use transship::node::NodeError;
 
 use super::wire::TransferError;
 
@@ -83,7 +84,7 @@ impl CliError {
         let kind = match error.kind() {
             io::ErrorKind::NotFound => Kind::NotFound,
             io::ErrorKind::PermissionDenied => Kind::Denied,
-            io::ErrorKind::AlreadyExists => Kind::Conflict,
+            io::ErrorKind::AlreadyExists | io::ErrorKind::AddrInUse => Kind::Conflict,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoSpace,
             _ => Kind::Other,
         };
@@ -278,10 +279,22 @@ impl From<Refusal> for CliError {
     }
 }
 
+impl From<NodeError> for CliError {
+    fn from(error: NodeError) -> Self {
+        match error {
+            NodeError::Identity(error) => error.into(),
+            NodeError::Listen { address, why } => {
+                Self::io(address.to_string().as_ref(), &why).hint("choose another address with --listen, or port 0 for a free one")
+            }
+            error => Self::new(Kind::Other, format!("the node could not start: {error}")).hint("`transship log` may say more"),
+        }
+    }
+}
+
 impl From<EmbedError> for CliError {
     fn from(error: EmbedError) -> Self {
         match error {
-            EmbedError::Node(error) => Self::new(Kind::Other, format!("the node could not start: {error}")).hint("`transship log` may say more"),
+            EmbedError::Node(error) => error.into(),
             EmbedError::Control(error) => error.into(),
         }
     }

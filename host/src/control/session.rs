@@ -70,7 +70,9 @@ struct Session {
 impl Session {
     async fn serve<R: AsyncRead + Unpin>(&self, mut read: FramedRead<R, Codec<ToNode>>, out: Out) -> Result<(), FrameError> {
         let mut calls: Calls<'_> = FuturesUnordered::new();
-        let mut owed = HashMap::new();
+        // Bounded by what is owed. Whoever asked may be slow to take the answer; nobody else waits for that.
+        let mut answers = FuturesUnordered::new();
+        let mut owed: HashMap<u64, Option<crate::node::Reply>> = HashMap::new();
         let mut incoming = 0u64;
         // Kept from turn to turn, so that a request in the middle of being received is not lost to a frame that comes at the same time.
         let mut receiving = Box::pin(self.client.receive());
@@ -94,13 +96,14 @@ impl Session {
                         }
                         ToNode::Answer { number, metadata, mime_type } => {
                             if let Some(Some(reply)) = owed.remove(&number) {
-                                respond(reply, content(body, metadata, blob, mime_type));
+                                answers.push(reply.respond(content(body, metadata, blob, mime_type)));
                             }
                         }
                     }
                 }
                 Some(frame) = calls.next() => send(&out, frame).await,
-                received = &mut receiving, if owed.len() < MAX_INCOMING => {
+                Some(()) = answers.next() => {}
+                received = &mut receiving, if owed.len() + answers.len() < MAX_INCOMING => {
                     let Some(Received { source, content, reply }) = received else { return Ok(()) };
                     receiving.set(self.client.receive());
                     let Ok(blob) = bytes_of(content.blob.as_ref()).await else {
@@ -166,6 +169,7 @@ impl Session {
             }
             Call::RemovePeer { name } => {
                 self.node.peers().remove(&name)?;
+                self.node.disconnect(&name);
                 Ok(Reply::Done)
             }
         }
@@ -205,10 +209,6 @@ impl Session {
 /// Only fails when the writer has ended, and then the session is about to end too.
 async fn send(out: &Out, frame: Frame<FromNode>) {
     let _ = out.send(frame).await;
-}
-
-fn respond(reply: crate::node::Reply, content: Content) {
-    reply.respond(content);
 }
 
 fn content(body: Bytes, metadata: Option<String>, blob: Option<Bytes>, mime_type: Option<String>) -> Content {

@@ -64,7 +64,9 @@ impl HostCapability for Guest {
         let capability = self.table.get(&this)?.clone();
         let kind = match (to, capability.kind()) {
             // The drive itself is taken from the capability at hand: a name gives no access.
-            (CapabilityKind::Drive(grant), Kind::Drive { drive, .. }) if grant.drive == drive.name() => Kind::Drive { drive: drive.clone(), rights: grant.rights.into() },
+            (CapabilityKind::Drive(grant), Kind::Drive { drive, .. }) if grant.drive == drive.name() => {
+                Kind::Drive { drive: drive.clone(), rights: grant.rights.into() }
+            }
             (CapabilityKind::Network, Kind::Network) => Kind::Network,
             (CapabilityKind::Spawning, Kind::Spawning) => Kind::Spawning,
             (CapabilityKind::Messaging(wanted), Kind::Messaging(held)) if ProcessId::try_from(&wanted).as_ref() == Ok(held) => Kind::Messaging(held.clone()),

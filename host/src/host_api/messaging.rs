@@ -168,7 +168,7 @@ impl Host for Guest {
             match due {
                 Some(Due::Failed(failure)) => {
                     self.leave_current();
-                    return Ok(Message::SendError(self.send_error(failure)?));
+                    return Ok(Message::SendError(self.send_error(*failure)?));
                 }
                 Some(Due::Timer(timer)) => {
                     self.leave_current();

@@ -22,7 +22,11 @@ fn revoked() -> VfsError {
 
 impl Guest {
     /// Calls a file's method where blocking is allowed.
-    async fn with_file<T: Send + 'static>(&mut self, file: &Resource<FileHandle>, work: impl FnOnce(&File) -> Result<T, vfs::VfsError> + Send + 'static) -> Outcome<T> {
+    async fn with_file<T: Send + 'static>(
+        &mut self,
+        file: &Resource<FileHandle>,
+        work: impl FnOnce(&File) -> Result<T, vfs::VfsError> + Send + 'static,
+    ) -> Outcome<T> {
         self.busy_epochs = 0;
         let handle = self.table.get(file)?;
         if !handle.capability.valid() {
@@ -33,7 +37,11 @@ impl Guest {
     }
 
     /// Calls a directory's method where blocking is allowed.
-    async fn with_directory<T: Send + 'static>(&mut self, directory: &Resource<DirectoryHandle>, work: impl FnOnce(&Directory) -> Result<T, vfs::VfsError> + Send + 'static) -> Outcome<T> {
+    async fn with_directory<T: Send + 'static>(
+        &mut self,
+        directory: &Resource<DirectoryHandle>,
+        work: impl FnOnce(&Directory) -> Result<T, vfs::VfsError> + Send + 'static,
+    ) -> Outcome<T> {
         self.busy_epochs = 0;
         let handle = self.table.get(directory)?;
         if !handle.capability.valid() {
@@ -69,10 +77,18 @@ impl Guest {
 impl Host for Guest {
     async fn open_drive(&mut self, name: String) -> Outcome<Resource<DirectoryHandle>> {
         let full = if name.contains('/') { name } else { format!("{}/{name}", self.process.id.package()) };
-        let found = self.process.held.lock().iter().find(|capability| capability.valid() && matches!(capability.kind(), Kind::Drive { drive, .. } if drive.name() == full)).cloned();
+        let found = self
+            .process
+            .held
+            .lock()
+            .iter()
+            .find(|capability| capability.valid() && matches!(capability.kind(), Kind::Drive { drive, .. } if drive.name() == full))
+            .cloned();
         match found {
             Some(capability) => self.open(&capability),
-            None => Ok(Err(VfsError::Denied(format!("this process holds no capability for the drive {full}: its manifest can ask for it under [process.capabilities] drives")))),
+            None => Ok(Err(VfsError::Denied(format!(
+                "this process holds no capability for the drive {full}: its manifest can ask for it under [process.capabilities] drives"
+            )))),
         }
     }
 

@@ -1,271 +1,179 @@
-//! The tasks of one lane: one writes blobs, one reads them. Any byte stream will do.
-//!
-//! Bytes are copied as little as the stream allows: a blob in memory goes to the stream from where it is, a range of a file is read into one of two buffers
-//! (the next piece while the last is being written), and what arrives is read into the memory that becomes the blob.
+//! One lane: what is under way on it, and how it is doing. The tasks that move the bytes are in `lane_driver`, the lanes of a link in `lanes`.
 
-use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::{Bytes, BytesMut};
-use futures::FutureExt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
 
-use super::frame::{ReadError, read_frame, read_into, write_both};
-use super::lanes::{Job, Lane, Lanes};
-use super::protocol::{ABORT, Frame, MAX_FRAME, MAX_PIECE, Violation};
+use super::Head;
+use super::conversation::Slot;
 use super::session::Session;
-use super::{Deliver, Head, HeadKind, Refusal};
-use crate::blob::{Blob, BlobError};
+use crate::blob::Blob;
 
-/// The pieces that this node sends: large enough that a system call for each costs nothing, small enough that progress is seen.
-const PIECE: usize = 256 << 10;
-/// How long an idle lane keeps its buffers.
-const KEEP_BUFFERS: Duration = Duration::from_secs(1);
-/// What of a refused blob is read at a time.
-const DISCARD: usize = 64 << 10;
+/// How often a message is given to a lane before it is given up.
+const MAX_TRIES: u8 = 5;
+/// Messages that a lane has written and that are not delivered there: enough to keep a long line full.
+const MAX_AHEAD: usize = 32;
+/// This node's memory in them.
+const MAX_AHEAD_BYTES: u64 = 16 << 20;
 
-const _: () = assert!(PIECE <= MAX_PIECE);
-
-/// Registers a lane over `stream` and starts its tasks. False: it may not be, and the stream is closed.
-pub(super) fn start<S: AsyncRead + AsyncWrite + Send + 'static>(session: &Arc<Session>, number: u32, stream: S) -> bool {
-    let Some((lane, jobs)) = session.lanes.add(session, number) else { return false };
-    let (reader, writer) = tokio::io::split(stream);
-    let (session, shared) = (session.clone(), session.shared.clone());
-    shared.spawn(async move {
-        let writing = tokio::spawn(write(session.clone(), lane.clone(), writer, jobs));
-        tokio::select! {
-            read = read(&session, &lane, reader) => match read {
-                Ok(()) => {}
-                Err(ReadError::Io(error)) => tracing::debug!(peer = %session.peer, lane = number, %error, "a lane broke"),
-                Err(ReadError::Violation(violation)) => session.violated(&violation),
-            },
-            () = lane.ended.cancelled() => {}
-        }
-        lane.ended.cancel();
-        if let Err(error) = writing.await {
-            tracing::error!(peer = %session.peer, lane = number, %error, "a lane's writer failed");
-        }
-        // After all that was said of this lane's messages: see `protocol`.
-        session.control(Frame::LaneEnded(number)).await;
-        Lanes::ended_here(&session, &lane);
-    });
-    true
+/// A message with a large blob, on its way.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) head: Head,
+    pub(super) blob: Blob,
+    pub(super) tries: u8,
+    /// Taken by the writer that begins it.
+    slot: Option<Slot>,
+    /// The blob could not be read: it is acknowledged like others, and never sent again.
+    pub(super) void: bool,
 }
 
-async fn write<W: AsyncWrite + Unpin>(session: Arc<Session>, lane: Arc<Lane>, mut writer: W, mut jobs: mpsc::Receiver<Job>) {
-    tokio::select! {
-        written = write_jobs(&session, &lane, &mut writer, &mut jobs) => if let Err(error) = written {
-            tracing::debug!(peer = %session.peer, lane = lane.number, %error, "a lane broke");
-        },
-        () = lane.ended.cancelled() => {}
+impl Job {
+    pub(super) fn new(head: Head, blob: Blob, slot: Slot) -> Box<Self> {
+        Box::new(Self { head, blob, tries: 0, slot: Some(slot), void: false })
     }
-    lane.ended.cancel();
-    jobs.close();
-    while let Some(job) = jobs.recv().await {
-        lane.leave(job);
+
+    pub(super) fn may_try_again(&self) -> bool {
+        self.tries < MAX_TRIES
     }
-    // A clean end where the other side is there to see it; it knows without.
-    let _ = tokio::time::timeout(session.shared.deadlines.linger, writer.shutdown()).await;
 }
 
-async fn write_jobs<W: AsyncWrite + Unpin>(session: &Arc<Session>, lane: &Arc<Lane>, writer: &mut W, jobs: &mut mpsc::Receiver<Job>) -> io::Result<()> {
-    let mut buffers = Buffers::default();
-    let mut frame = BytesMut::new();
-    // That of the last job.
-    let mut slot = None;
-    loop {
-        session.lanes.idle(lane.clone());
-        drop(slot.take());
-        let job = match tokio::time::timeout(KEEP_BUFFERS, jobs.recv()).await {
-            Ok(job) => job,
-            Err(_) => {
-                (buffers, frame) = (Buffers::default(), BytesMut::new());
-                jobs.recv().await
+/// How a lane is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// In use, or was lately.
+    Fine,
+    /// Nobody has needed it for long.
+    Idle,
+    /// In the middle of something, and no progress.
+    Stalled,
+}
+
+/// One lane.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) number: u32,
+    /// Holds one: whoever took the lane can always put a job in.
+    jobs: mpsc::Sender<Box<Job>>,
+    /// Written or being written, in order, and not delivered there.
+    under_way: Mutex<VecDeque<Box<Job>>>,
+    delivered: Notify,
+    /// When something under way last made progress, in the session's time.
+    progress: AtomicU64,
+    /// When something last came of a message that is being received; 0 between messages.
+    reading: AtomicU64,
+    /// When it was last used in either direction.
+    used: AtomicU64,
+    pub(super) ended: CancellationToken,
+}
+
+impl Lane {
+    /// A new one, and where its writer finds jobs.
+    pub(super) fn new(session: &Session, number: u32) -> (Self, mpsc::Receiver<Box<Job>>) {
+        let (jobs, receiver) = mpsc::channel(1);
+        let lane = Self {
+            number,
+            jobs,
+            under_way: Mutex::default(),
+            delivered: Notify::new(),
+            progress: AtomicU64::new(session.now()),
+            reading: AtomicU64::new(0),
+            used: AtomicU64::new(session.now()),
+            ended: session.closed.child_token(),
+        };
+        (lane, receiver)
+    }
+
+    /// Gives it a job, which only who took the lane may do. The job comes back if the lane has ended.
+    pub(super) fn give(&self, job: Box<Job>) -> Result<(), Box<Job>> {
+        self.jobs.try_send(job).map_err(|error| error.into_inner())
+    }
+
+    /// The writer begins a job: it counts as under way before its first byte is written. The slot is the writer's, to be kept until the lane is idle again: otherwise
+    /// the next of the conversation would find no idle lane, and have another one opened. A job that is sent again has none.
+    pub(super) fn begin(&self, session: &Session, mut job: Box<Job>) -> (Head, Blob, Option<Slot>) {
+        job.tries += 1;
+        let parts = (job.head.clone(), job.blob.clone(), job.slot.take());
+        self.made_progress(session);
+        self.under_way.lock().push_back(job);
+        parts
+    }
+
+    /// The blob of the job that the writer began last could not be read.
+    pub(super) fn void(&self) {
+        // If it is not there any more it was taken there, and is not sent again either. Nobody but the writer adds jobs, so the last one is the writer's.
+        if let Some(job) = self.under_way.lock().back_mut() {
+            job.void = true;
+        }
+    }
+
+    /// Waits until little enough is under way to begin another.
+    pub(super) async fn room_ahead(&self) {
+        loop {
+            {
+                let under_way = self.under_way.lock();
+                let resident: u64 = under_way.iter().map(|job| job.blob.resident()).sum();
+                if under_way.len() < MAX_AHEAD && (resident < MAX_AHEAD_BYTES || under_way.is_empty()) {
+                    return;
+                }
             }
-        };
-        let Some(job) = job else { return Ok(()) };
-        let (head, blob, job_slot) = lane.begin(session, job);
-        slot = job_slot;
-        frame.clear();
-        let head = match Frame::LaneMessage(head.clone()).encode(&mut frame) {
-            Ok(()) => head,
-            Err(error) => return Err(io::Error::other(error)),
-        };
-        let progress = || lane.made_progress(session);
-        let sent = match blob.in_memory() {
-            Some(bytes) => write_memory(writer, &frame, bytes, progress).await.map(Ok)?,
-            None => write_file(writer, &frame, &blob, &mut buffers, progress).await?,
-        };
-        writer.flush().await?;
-        if let Err(error) = sent {
-            lane.void();
-            session.give_up(&head, Refusal::Unreadable(error.to_string())).await;
+            self.delivered.notified().await;
         }
-        lane.room_ahead().await;
     }
-}
 
-/// `head`, then `bytes` in pieces.
-async fn write_memory<W: AsyncWrite + Unpin>(writer: &mut W, head: &[u8], bytes: &Bytes, progress: impl Fn()) -> io::Result<()> {
-    let mut start = BytesMut::from(head);
-    for piece in bytes.chunks(PIECE) {
-        start.extend_from_slice(&length_of(piece).to_le_bytes());
-        write_both(writer, &start, piece).await?;
-        progress();
-        start.clear();
+    pub(super) fn made_progress(&self, session: &Session) {
+        self.progress.store(session.now(), Ordering::Relaxed);
+        self.used.store(session.now(), Ordering::Relaxed);
     }
-    Ok(())
-}
 
-fn length_of(piece: &[u8]) -> u32 {
-    // A piece is far smaller.
-    u32::try_from(piece.len()).unwrap_or(ABORT)
-}
-
-/// Two buffers for reading files, kept from one blob to the next.
-#[derive(Default)]
-struct Buffers(Vec<Vec<u8>>);
-
-impl Buffers {
-    /// Reads a piece of `blob` into a buffer, where blocking is allowed.
-    fn read(&mut self, blob: &Blob, offset: u64) -> Option<tokio::task::JoinHandle<Result<Vec<u8>, BlobError>>> {
-        let rest = blob.length().saturating_sub(offset);
-        if rest == 0 {
-            return None;
-        }
-        let length = usize::try_from(rest).unwrap_or(PIECE).min(PIECE);
-        let (mut buffer, blob) = (self.0.pop().unwrap_or_default(), blob.clone());
-        Some(tokio::task::spawn_blocking(move || {
-            // Costs nothing where the length stays the same, as it does but for the last piece.
-            buffer.resize(length, 0);
-            blob.read_into_blocking(offset, &mut buffer)?;
-            Ok(buffer)
-        }))
+    /// Bytes of a message came (`true`), or it is complete.
+    pub(super) fn reading(&self, session: &Session, message: bool) {
+        self.reading.store(if message { session.now() } else { 0 }, Ordering::Relaxed);
+        self.used.store(session.now(), Ordering::Relaxed);
     }
-}
 
-/// `head`, then the file's range in pieces; the inner error says that it could not be read, and the other side has been told.
-async fn write_file<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    head: &[u8],
-    blob: &Blob,
-    buffers: &mut Buffers,
-    progress: impl Fn(),
-) -> io::Result<Result<(), BlobError>> {
-    let mut start = BytesMut::from(head);
-    let mut offset = 0;
-    let mut reading = buffers.read(blob, offset);
-    while let Some(read) = reading {
-        let piece = read.await.unwrap_or_else(|error| Err(BlobError::Io(format!("the read was abandoned: {error}"))));
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => {
-                start.extend_from_slice(&ABORT.to_le_bytes());
-                writer.write_all(&start).await?;
-                return Ok(Err(error));
+    /// A job that the writer will not begin any more.
+    pub(super) fn leave(&self, job: Box<Job>) {
+        self.under_way.lock().push_back(job);
+    }
+
+    /// The other side has taken the `count` oldest messages. False: there were not so many.
+    pub(super) fn acknowledge(&self, session: &Session, count: u32) -> bool {
+        for _ in 0..count {
+            if self.under_way.lock().pop_front().is_none() {
+                return false;
             }
-        };
-        offset += piece.len() as u64;
-        reading = buffers.read(blob, offset);
-        start.extend_from_slice(&length_of(&piece).to_le_bytes());
-        write_both(writer, &start, &piece).await?;
-        progress();
-        start.clear();
-        buffers.0.push(piece);
-    }
-    Ok(Ok(()))
-}
-
-async fn read<R: AsyncRead + Unpin>(session: &Arc<Session>, lane: &Lane, mut reader: R) -> Result<(), ReadError> {
-    loop {
-        let heard = || lane.reading(session, true);
-        let head = match read_frame(&mut reader, MAX_FRAME, heard).await? {
-            Some(Frame::LaneMessage(head)) => head,
-            Some(other) => return Err(Violation(format!("{} on a lane", other.name())).into()),
-            None => return Ok(()),
-        };
-        let blob = head.blob.clone().ok_or_else(|| Violation("a lane-message without a blob".into()))?;
-        let kind = head.kind;
-        // While it waits for a mailbox nothing is read, and that is no stall.
-        lane.reading(session, false);
-        let admitted = admit(session, lane, head, blob.length).await;
-        heard();
-        let bytes = match &admitted {
-            Ok(_) => read_pieces(&mut reader, blob.length, heard).await?,
-            Err(_) => discard_pieces(&mut reader, blob.length, heard).await?,
-        };
-        lane.reading(session, false);
-        // First the place in the queue, then the delivery: between the two nothing can come, so what is delivered is acknowledged.
-        let refusal = match (&admitted, kind) {
-            (Err(why), HeadKind::Request { reply: Some(reply) }) => Some(Frame::Refused(reply, why.clone())),
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            session.control(refusal).await;
         }
-        let Some(permit) = session.control_permit().await else { return Ok(()) };
-        if let (Ok(deliver), Some(bytes)) = (admitted, bytes) {
-            deliver(Some(Blob::from_bytes(bytes, blob.mime_type)));
-        }
-        permit.send(Frame::LaneDelivered(lane.number, 1));
+        self.made_progress(session);
+        self.delivered.notify_one();
+        true
     }
-}
 
-/// Waits for room, and tells the other side now and then that it does.
-async fn admit(session: &Arc<Session>, lane: &Lane, head: Head, length: u64) -> Result<Deliver, Refusal> {
-    let mut admission = session.admit(head, length);
-    if let Some(admitted) = (&mut admission).now_or_never() {
-        return admitted;
+    /// Ends its account: what is under way and worth sending again.
+    pub(super) fn take_under_way(&self) -> impl Iterator<Item = Box<Job>> + use<> {
+        std::mem::take(&mut *self.under_way.lock()).into_iter().filter(|job| !job.void)
     }
-    let hold = session.shared.deadlines.lane_hold;
-    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + hold, hold);
-    loop {
-        tokio::select! {
-            admitted = &mut admission => return admitted,
-            _ = ticks.tick() => session.control(Frame::LaneHeld(lane.number)).await,
+
+    /// Whether nothing is under way.
+    pub(super) fn quiet(&self) -> bool {
+        self.under_way.lock().is_empty()
+    }
+
+    /// What the clock finds: does something stand still, has it been idle for long?
+    pub(super) fn condition(&self, session: &Session) -> Condition {
+        let deadlines = &session.shared.deadlines;
+        let (quiet, reading) = (self.quiet(), self.reading.load(Ordering::Relaxed));
+        let stalled = !quiet && session.since(self.progress.load(Ordering::Relaxed)) > deadlines.stall;
+        let starved = reading > 0 && session.since(reading) > deadlines.stall;
+        if stalled || starved {
+            Condition::Stalled
+        } else if quiet && reading == 0 && session.since(self.used.load(Ordering::Relaxed)) > deadlines.lane_idle {
+            Condition::Idle
+        } else {
+            Condition::Fine
         }
     }
-}
-
-/// The length of the next piece of a blob of which `rest` bytes are to come; none if the other side gave it up.
-async fn piece_length<R: AsyncRead + Unpin>(reader: &mut R, rest: u64) -> Result<Option<usize>, ReadError> {
-    let length = reader.read_u32_le().await?;
-    if length == ABORT {
-        return Ok(None);
-    }
-    match usize::try_from(length) {
-        Ok(length) if (1..=MAX_PIECE).contains(&length) && length as u64 <= rest => Ok(Some(length)),
-        _ => Err(Violation(format!("a piece of {length} bytes where {rest} are to come")).into()),
-    }
-}
-
-/// A whole blob; none if the other side gave it up.
-async fn read_pieces<R: AsyncRead + Unpin>(reader: &mut R, length: u64, heard: impl Fn()) -> Result<Option<Bytes>, ReadError> {
-    let capacity = usize::try_from(length).map_err(|_| Violation("a blob longer than memory".into()))?;
-    let mut bytes = BytesMut::with_capacity(capacity);
-    while bytes.len() < capacity {
-        match piece_length(reader, (capacity - bytes.len()) as u64).await? {
-            Some(piece) => read_into(reader, &mut bytes, piece, &heard).await?,
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(bytes.freeze()))
-}
-
-/// Reads past a blob that is not wanted: the lane stays fit for use.
-async fn discard_pieces<R: AsyncRead + Unpin>(reader: &mut R, length: u64, heard: impl Fn()) -> Result<Option<Bytes>, ReadError> {
-    let (mut rest, mut scratch) = (length, BytesMut::with_capacity(DISCARD));
-    while rest > 0 {
-        let Some(mut piece) = piece_length(reader, rest).await? else { return Ok(None) };
-        rest -= piece as u64;
-        while piece > 0 {
-            let part = piece.min(DISCARD);
-            scratch.clear();
-            read_into(reader, &mut scratch, part, &heard).await?;
-            piece -= part;
-        }
-    }
-    Ok(None)
 }

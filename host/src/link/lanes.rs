@@ -5,49 +5,18 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Head;
-use super::conversation::Slot;
 use super::dial;
+use super::lane::{Condition, Job, Lane};
 use super::protocol::{Frame, MAX_LANES, Violation};
 use super::session::Session;
-use crate::blob::Blob;
 
-/// How often a message is given to a lane before it is given up.
-const MAX_TRIES: u8 = 5;
 /// How often a lane is dialled before those who wait are told that there is none.
 const MAX_DIALS: u32 = 3;
-/// Messages that a lane has written and that are not delivered there: enough to keep a long line full.
-const MAX_AHEAD: usize = 32;
-/// This node's memory in them.
-const MAX_AHEAD_BYTES: u64 = 16 << 20;
-
-/// A message with a large blob, on its way.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) head: Head,
-    pub(super) blob: Blob,
-    pub(super) tries: u8,
-    /// Taken by the writer that begins it.
-    slot: Option<Slot>,
-    /// The blob could not be read: it is acknowledged like others, and never sent again.
-    void: bool,
-}
-
-impl Job {
-    pub(super) fn new(head: Head, blob: Blob, slot: Slot) -> Self {
-        Self { head, blob, tries: 0, slot: Some(slot), void: false }
-    }
-
-    pub(super) fn may_try_again(&self) -> bool {
-        self.tries < MAX_TRIES
-    }
-}
 
 /// No lane to be had.
 #[derive(Debug)]
@@ -56,74 +25,6 @@ pub(super) enum NoLane {
     Closed,
     /// None could be opened.
     Failed(String),
-}
-
-/// One lane.
-#[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) number: u32,
-    /// Holds one: whoever took the lane can always put a job in.
-    jobs: mpsc::Sender<Job>,
-    /// Written or being written, in order, and not delivered there.
-    under_way: Mutex<VecDeque<Job>>,
-    delivered: Notify,
-    /// When something under way last made progress, in the session's time.
-    progress: AtomicU64,
-    /// When something last came of a message that is being received; 0 between messages.
-    reading: AtomicU64,
-    /// When it was last used in either direction.
-    used: AtomicU64,
-    pub(super) ended: CancellationToken,
-}
-
-impl Lane {
-    /// The writer begins a job: it counts as under way before its first byte is written. The slot is the writer's, to be kept until the lane is idle again: otherwise
-    /// the next of the conversation would find no idle lane, and have another one opened. A job that is sent again has none.
-    pub(super) fn begin(&self, session: &Session, mut job: Job) -> (Head, Blob, Option<Slot>) {
-        job.tries += 1;
-        let parts = (job.head.clone(), job.blob.clone(), job.slot.take());
-        self.made_progress(session);
-        self.under_way.lock().push_back(job);
-        parts
-    }
-
-    /// The blob of the job that the writer began last could not be read.
-    pub(super) fn void(&self) {
-        // If it is not there any more it was taken there, and is not sent again either. Nobody but the writer adds jobs, so the last one is the writer's.
-        if let Some(job) = self.under_way.lock().back_mut() {
-            job.void = true;
-        }
-    }
-
-    /// Waits until little enough is under way to begin another.
-    pub(super) async fn room_ahead(&self) {
-        loop {
-            {
-                let under_way = self.under_way.lock();
-                let resident: u64 = under_way.iter().map(|job| job.blob.resident()).sum();
-                if under_way.len() < MAX_AHEAD && (resident < MAX_AHEAD_BYTES || under_way.is_empty()) {
-                    return;
-                }
-            }
-            self.delivered.notified().await;
-        }
-    }
-
-    pub(super) fn made_progress(&self, session: &Session) {
-        self.progress.store(session.now(), Ordering::Relaxed);
-        self.used.store(session.now(), Ordering::Relaxed);
-    }
-
-    /// Bytes of a message came (`true`), or it is complete.
-    pub(super) fn reading(&self, session: &Session, message: bool) {
-        self.reading.store(if message { session.now() } else { 0 }, Ordering::Relaxed);
-        self.used.store(session.now(), Ordering::Relaxed);
-    }
-
-    /// A job that the writer will not begin any more.
-    pub(super) fn leave(&self, job: Job) {
-        self.under_way.lock().push_back(job);
-    }
 }
 
 #[derive(Debug)]
@@ -158,9 +59,11 @@ pub(super) struct Taken {
 
 impl Taken {
     /// Gives it a job; the job comes back if the lane has ended.
-    pub(super) fn start(mut self, job: Job) -> Result<(), Job> {
-        let Some(lane) = self.lane.take() else { return Err(job) };
-        lane.jobs.try_send(job).map_err(|error| error.into_inner())
+    pub(super) fn start(mut self, job: Box<Job>) -> Result<(), Box<Job>> {
+        match self.lane.take() {
+            Some(lane) => lane.give(job),
+            None => Err(job),
+        }
     }
 }
 
@@ -282,7 +185,7 @@ impl Lanes {
                 match dialled {
                     Ok(stream) => {
                         // Refused only if the link has ended.
-                        let _ = super::lane::start(&session, number, stream);
+                        let _ = super::lane_driver::start(&session, number, stream);
                         return;
                     }
                     Err(error) => {
@@ -323,26 +226,26 @@ impl Lanes {
         !state.closed && state.lanes.len() < MAX_LANES
     }
 
-    /// A lane has been opened. None, if it may not be.
-    pub(super) fn add(&self, session: &Session, number: u32) -> Option<(Arc<Lane>, mpsc::Receiver<Job>)> {
-        let (jobs, receiver) = mpsc::channel(1);
+    /// A lane's connection is there. None, if it may not be. [`Lanes::opened`] follows.
+    pub(super) fn add(&self, session: &Session, number: u32) -> Option<(Arc<Lane>, mpsc::Receiver<Box<Job>>)> {
         let mut state = self.0.lock();
-        state.opening = state.opening.saturating_sub(1);
         if state.closed || state.lanes.len() >= MAX_LANES || state.lanes.contains_key(&number) {
             return None;
         }
-        let lane = Arc::new(Lane {
-            number,
-            jobs,
-            under_way: Mutex::default(),
-            delivered: Notify::new(),
-            progress: AtomicU64::new(session.now()),
-            reading: AtomicU64::new(0),
-            used: AtomicU64::new(session.now()),
-            ended: session.closed.child_token(),
-        });
+        let (lane, jobs) = Lane::new(session, number);
+        let lane = Arc::new(lane);
         state.lanes.insert(number, Entry { lane: lane.clone(), ended_here: false, ended_there: false });
-        Some((lane, receiver))
+        Some((lane, jobs))
+    }
+
+    /// A new lane is ready for its first job. Until now it counted as being opened: who waits must not have another one opened when this one is about to be idle.
+    pub(super) fn opened(session: &Arc<Session>, lane: Arc<Lane>) {
+        session.lanes.idle(lane);
+        {
+            let mut state = session.lanes.0.lock();
+            state.opening = state.opening.saturating_sub(1);
+        }
+        Self::open_more(session);
     }
 
     /// A lane's writer is ready for a job.
@@ -355,13 +258,7 @@ impl Lanes {
         let Some(lane) = self.0.lock().lanes.get(&number).map(|entry| entry.lane.clone()) else {
             return Err(Violation(format!("lane-delivered for lane {number}, which is not there")));
         };
-        for _ in 0..count {
-            let job = lane.under_way.lock().pop_front();
-            drop(job.ok_or_else(|| Violation(format!("more delivered on lane {number} than was sent")))?);
-        }
-        lane.made_progress(session);
-        lane.delivered.notify_one();
-        Ok(())
+        if lane.acknowledge(session, count) { Ok(()) } else { Err(Violation(format!("more delivered on lane {number} than was sent"))) }
     }
 
     /// The other side has received the beginning of a message and waits for a mailbox.
@@ -402,8 +299,7 @@ impl Lanes {
         };
         if link_ended {
             // What the writer was given when the link had ended already.
-            let jobs = std::mem::take(&mut *lane.under_way.lock());
-            return jobs.iter().for_each(|job| session.doubt(&job.head));
+            return lane.take_under_way().for_each(|job| session.doubt(&job.head));
         }
         Self::finish(session, lane.number);
     }
@@ -418,10 +314,7 @@ impl Lanes {
             }
         };
         if let Some(lane) = lane {
-            let jobs = std::mem::take(&mut *lane.under_way.lock());
-            for job in jobs.into_iter().filter(|job| !job.void) {
-                session.start_again(job);
-            }
+            lane.take_under_way().for_each(|job| session.start_again(job));
         }
         Self::open_more(session);
         session.quieter.notify_waiters();
@@ -429,18 +322,15 @@ impl Lanes {
 
     /// Ends lanes that stand still in the middle of something, and those that nobody needs.
     pub(super) fn tick(&self, session: &Session) {
-        let deadlines = &session.shared.deadlines;
         let lanes: Vec<Arc<Lane>> = self.0.lock().lanes.values().map(|entry| entry.lane.clone()).collect();
         for lane in lanes {
-            let busy = !lane.under_way.lock().is_empty();
-            let reading = lane.reading.load(Ordering::Relaxed);
-            let stalled = busy && session.since(lane.progress.load(Ordering::Relaxed)) > deadlines.stall;
-            let starved = reading > 0 && session.since(reading) > deadlines.stall;
-            if stalled || starved {
-                tracing::info!(peer = %session.peer, lane = lane.number, "a lane stands still: closing it");
-                lane.ended.cancel();
-            } else if session.remote.dialled && !busy && reading == 0 && session.since(lane.used.load(Ordering::Relaxed)) > deadlines.lane_idle {
-                lane.ended.cancel();
+            match lane.condition(session) {
+                Condition::Stalled => {
+                    tracing::info!(peer = %session.peer, lane = lane.number, "a lane stands still: closing it");
+                    lane.ended.cancel();
+                }
+                Condition::Idle if session.remote.dialled => lane.ended.cancel(),
+                Condition::Idle | Condition::Fine => {}
             }
         }
     }
@@ -448,7 +338,7 @@ impl Lanes {
     /// Whether nothing is under way or waits.
     pub(super) fn quiet(&self) -> bool {
         let state = self.0.lock();
-        state.waiting.is_empty() && state.lanes.values().all(|entry| entry.lane.under_way.lock().is_empty())
+        state.waiting.is_empty() && state.lanes.values().all(|entry| entry.lane.quiet())
     }
 
     /// How many lanes there are.
@@ -469,8 +359,7 @@ impl Lanes {
         let mut heads = Vec::new();
         for entry in lanes.into_values() {
             entry.lane.ended.cancel();
-            let jobs = std::mem::take(&mut *entry.lane.under_way.lock());
-            heads.extend(jobs.into_iter().filter(|job| !job.void).map(|job| job.head));
+            heads.extend(entry.lane.take_under_way().map(|job| job.head));
         }
         heads
     }

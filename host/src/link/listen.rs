@@ -18,7 +18,7 @@ use super::handshake::{GreetingError, hear, refuse, welcome};
 use super::peer::Shared;
 use super::protocol::{Code, VERSION, Welcome};
 use super::session::Remote;
-use super::{dial, lane, tls};
+use super::{dial, lane_driver, tls};
 use crate::peers::Peer;
 
 /// The pause when the system can't give us a connection, for instance because too many files are open.
@@ -127,6 +127,6 @@ async fn greeting(shared: &Arc<Shared>, peer: &Peer, mut stream: TlsStream<TcpSt
         return refuse(&mut stream, Code::TooMany, "there are as many lanes as may be".into()).await;
     }
     welcome(&mut stream, Welcome { version: VERSION, instance: shared.instance, token }).await?;
-    lane::start(&session, number, stream);
+    lane_driver::start(&session, number, stream);
     Ok(())
 }

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::conversation::Conversations;
 use super::inbox::Inboxes;
-use super::lanes::{Job, Lanes, NoLane};
+use super::lane::Job;
+use super::lanes::{Lanes, NoLane};
 use super::peer::Shared;
 use super::protocol::{Code, Frame, Goodbye, MAX_FRAME, MAX_INLINE_BLOB, MAX_LANES, Token, Violation, cost};
 use super::windows::{Closed, Windows};
@@ -205,14 +206,14 @@ impl Session {
             place = self.windows.reserve(&head.target, bytes) => place?,
             () = self.closed.cancelled() => return Err(SendFailure::Closed),
         };
-        let room = u32::try_from((bytes + OVERHEAD).min(QUEUED_BYTES).max(1)).unwrap_or(u32::MAX);
+        let room = u32::try_from((bytes + OVERHEAD).clamp(1, QUEUED_BYTES)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(room).await.map_err(|_| Closed)?;
         let frame = Frame::Message(head.clone(), blob);
         Ok(place.commit(head.kind.awaited(), || self.data.send((frame, room)).map_err(|_| Closed))?)
     }
 
     /// Gives a blob to a lane.
-    async fn start(self: &Arc<Self>, mut job: Job) -> Result<(), SendFailure> {
+    async fn start(self: &Arc<Self>, mut job: Box<Job>) -> Result<(), SendFailure> {
         loop {
             let taken = tokio::select! {
                 taken = Lanes::take(self) => taken,
@@ -231,7 +232,7 @@ impl Session {
     }
 
     /// Sends a blob again whose lane ended.
-    pub(super) fn start_again(self: &Arc<Self>, job: Job) {
+    pub(super) fn start_again(self: &Arc<Self>, job: Box<Job>) {
         let session = self.clone();
         self.shared.spawn(async move {
             let (head, tries) = (job.head.clone(), job.tries);

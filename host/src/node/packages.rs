@@ -57,7 +57,8 @@ pub(super) async fn load_all(node: &Arc<NodeInner>) -> Result<(), NodeError> {
 
 fn installed(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == transship_package::archive::EXTENSION)).collect();
+    let mut paths: Vec<_> =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == transship_package::archive::EXTENSION)).collect();
     paths.sort();
     paths
 }

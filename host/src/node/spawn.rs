@@ -62,7 +62,15 @@ pub(crate) async fn spawn_child(node: &Arc<NodeInner>, parent: &Arc<Process>, wa
     };
     let id = ProcessId::new(&name, package).map_err(|error| SpawnRefusal::InvalidName(error.to_string()))?;
     let held = wanted.capabilities.iter().map(|capability| capability.passed_on(&parent.id)).collect();
-    let birth = Birth { id, parent: Some(parent.id.clone()), component: wanted.component, public: wanted.public, owner: false, held, memory_limit: parent.memory_limit };
+    let birth = Birth {
+        id,
+        parent: Some(parent.id.clone()),
+        component: wanted.component,
+        public: wanted.public,
+        owner: false,
+        held,
+        memory_limit: parent.memory_limit,
+    };
     start(node, package, birth, wanted.on_exit).await
 }
 

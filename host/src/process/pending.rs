@@ -65,7 +65,7 @@ pub(crate) struct Request {
 /// Something that comes out of `receive` before the messages in the mailbox.
 #[derive(Debug)]
 pub(crate) enum Due {
-    Failed(Failure),
+    Failed(Box<Failure>),
     Timer(u64),
     Completion { operation: u64, outcome: Result<Vec<u8>, String> },
 }
@@ -119,7 +119,7 @@ impl Pending {
         let request = self.take(id)?;
         let failure = Failure { kind: kind.clone(), target: request.target, content: request.content, expects: request.expects, context: None };
         match request.then {
-            Then::Receive { context } => self.due.push_back(Due::Failed(Failure { context, ..failure })),
+            Then::Receive { context } => self.due.push_back(Due::Failed(Box::new(Failure { context, ..failure }))),
             // If nobody awaits it any more, the process has ended.
             Then::Await(awaited) => drop(awaited.send(Err(failure))),
             Then::HandOn(reply) => return Some((reply, kind)),

@@ -111,7 +111,12 @@ async fn send_last_words(node: &NodeInner, process: &Process, end: &End, request
     }
 }
 
-async fn run_once(node: &Arc<NodeInner>, process: &Arc<Process>, component: &ProcessPre<Guest>, ready: &mut Option<oneshot::Sender<Result<(), String>>>) -> End {
+async fn run_once(
+    node: &Arc<NodeInner>,
+    process: &Arc<Process>,
+    component: &ProcessPre<Guest>,
+    ready: &mut Option<oneshot::Sender<Result<(), String>>>,
+) -> End {
     let address = node.router.address_of(&process.id);
     let mut store = Store::new(node.engine.wasmtime(), Guest::new(node.clone(), process.clone(), address.clone()));
     store.limiter(|guest| &mut guest.memory);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 
 use super::Router;
-use crate::blob::Blob;
 use crate::link::{Deliver, Head, HeadKind, Inbound, Refusal};
 use crate::message::{Address, Content, RequestId, SendErrorKind};
 use crate::process::Process;

@@ -31,7 +31,12 @@ fn logged(home: &Home, text: &str) {
 #[test]
 fn a_guest_that_spins_is_ended_and_others_go_on_meanwhile() {
     let (alice, _serving) = strict();
-    let mut spinning = alice.command(["message", "alice@poor:puppet:test", r#""spin""#, "--timeout", "20"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut spinning = alice
+        .command(["message", "alice@poor:puppet:test", r#""spin""#, "--timeout", "20"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     for turn in 0..5 {
         assert_eq!(tell(&alice, MAIN, &json!({"echo": format!("turn {turn}")}))["text"], format!("turn {turn}"));
     }
@@ -62,7 +67,8 @@ fn a_guest_that_asks_for_10_gib_is_refused_them_and_ends() {
 #[test]
 fn a_guest_that_floods_a_mailbox_waits_for_its_victim_and_hinders_nobody_else() {
     let (alice, _serving) = strict();
-    let answer = tell(&alice, MAIN, &json!({"spawn": {"name": "victim", "component": "puppet", "restart": false, "notify": null, "grant": [], "public": true}}));
+    let answer =
+        tell(&alice, MAIN, &json!({"spawn": {"name": "victim", "component": "puppet", "restart": false, "notify": null, "grant": [], "public": true}}));
     assert_eq!(answer["ok"], "alice@victim:puppet:test");
     let mut stalled = alice.command(["message", "alice@victim:puppet:test", r#"{"stall":60000}"#]).stdout(std::process::Stdio::null()).spawn().unwrap();
     eventually("the victim stalls", || {

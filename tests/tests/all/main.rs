@@ -1,12 +1,16 @@
 //! The behaviour of transship, seen from outside: one module for each command or behaviour. Nodes are real, each a process of its own on loopback.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)]
 
 mod capabilities;
+mod command_line;
 mod general_host;
 mod hostile_guests;
+mod hostile_peer;
+mod memory;
 mod messages;
 mod processes;
+mod refusals;
 mod resume;
 mod seeds_a;
 mod seeds_b;
@@ -14,6 +18,7 @@ mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
+mod wire;
 
 /// A file that is not listed above would be no test at all.
 #[test]

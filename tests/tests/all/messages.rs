@@ -89,7 +89,10 @@ fn a_request_without_an_answer_times_out_and_gives_message_blob_and_context_back
     tell(&alice, MAIN, &json!({"send": {"target": "alice@poor:puppet:test", "body": "ignore", "timeout": 50, "context": "kept", "blob": "12345"}}));
     let event = eventually("it times out", || tell(&alice, MAIN, &json!("events")).as_array().unwrap().first().cloned());
     let error = &event["send-error"];
-    assert_eq!((&error["kind"], &error["body"], &error["context"], &error["blob"]), (&json!("SendErrorKind::Timeout"), &json!("\"ignore\""), &json!("kept"), &json!(5)));
+    assert_eq!(
+        (&error["kind"], &error["body"], &error["context"], &error["blob"]),
+        (&json!("SendErrorKind::Timeout"), &json!("\"ignore\""), &json!("kept"), &json!(5))
+    );
     let awaited = tell(&alice, MAIN, &json!({"ask": {"target": "alice@poor:puppet:test", "body": "ignore", "timeout": 50}}));
     assert_eq!((&awaited["err"], &awaited["body"]), (&json!("SendErrorKind::Timeout"), &json!("\"ignore\"")));
 }
@@ -120,7 +123,9 @@ fn a_node_that_dies_while_it_is_waited_for_is_offline_at_once() {
 #[test]
 fn an_unknown_node_an_unknown_process_and_an_unnetworked_sender_are_told_apart() {
     let ((alice, _a), (_bob, _b)) = two_puppets();
-    let ask = |process: &str, target: &str| tell(&alice, process, &json!({"ask": {"target": target, "body": "x", "timeout": 10000}}))["err"].as_str().unwrap().to_owned();
+    let ask = |process: &str, target: &str| {
+        tell(&alice, process, &json!({"ask": {"target": target, "body": "x", "timeout": 10000}}))["err"].as_str().unwrap().to_owned()
+    };
     assert!(ask(MAIN, "carol@main:puppet:test").contains("UnknownNode"));
     assert!(ask(MAIN, "alice@nobody:puppet:test").contains("NoSuchProcess"));
     assert!(ask(MAIN, "bob@nobody:puppet:test").contains("NoSuchProcess"));

@@ -38,7 +38,8 @@ fn a_child_knows_its_parent_and_the_parent_its_children_until_they_end() {
 fn a_spawn_that_can_not_be_is_refused_in_words() {
     let (alice, _serving) = puppet();
     let refused = |name: &str, component: &str| {
-        let answer = tell(&alice, MAIN, &json!({"spawn": {"name": name, "component": component, "restart": false, "notify": null, "grant": [], "public": false}}));
+        let answer =
+            tell(&alice, MAIN, &json!({"spawn": {"name": name, "component": component, "restart": false, "notify": null, "grant": [], "public": false}}));
         answer["err"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     };
     assert!(refused("x", "nothing").contains("NoSuchComponent"));

@@ -144,13 +144,13 @@ fn progress_is_exact_from_nothing_to_all_for_the_one_who_gets_and_the_one_who_pu
             proxy.held();
             let before = events.iter().filter_map(|event: &Value| event["bytes_done"].as_u64()).max().unwrap_or_default();
             while events.last().and_then(|event| event["bytes_done"].as_u64()).is_none_or(|done| done <= before) {
-                events.push(running.next().unwrap());
+                events.push(running.next_line().unwrap());
             }
             proxy.release();
             proxy.hold_after(step);
         }
         proxy.release();
-        while let Some(event) = running.next() {
+        while let Some(event) = running.next_line() {
             events.push(event);
         }
         running.end().ok();

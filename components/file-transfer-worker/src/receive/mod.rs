@@ -140,7 +140,8 @@ fn skipped(session: &Session, target: &str, size: u64) -> TransferSummary {
 
 /// From the offer to the published file.
 fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Place) -> Result<TransferSummary, TransferError> {
-    let identity = [session.node.as_str(), place.drive(), &job.name, &place.path(), &job.slot.to_string()].join("\n");
+    // Not the drive: it is where the partial file is, and one that is lent may have another name each time.
+    let identity = [session.node.as_str(), &job.name, place.name(), &job.slot.to_string()].join("\n");
     let (mut partial, there, restarted) = Partial::open(place, &identity, &session.node, offer, session.settings.digest)?;
     let outcome = (|| {
         let missing = offer.size - there.ranges.total();
@@ -185,10 +186,8 @@ fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Pl
             }
         })
     })();
-    if let Err(error) = &outcome {
-        if !keeps(error) {
-            partial.remove(place);
-        }
+    if outcome.as_ref().is_err_and(|error| !keeps(error)) {
+        partial.remove(place);
     }
     outcome.map_err(|error| name_drive(error, place))
 }

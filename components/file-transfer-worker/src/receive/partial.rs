@@ -1,6 +1,6 @@
 //! The partial file and its journal, beside the target and hidden.
 //!
-//! Their names are made from what the transfer is (node, drive, source, target, slot), so that the same transfer finds them again and no other does; and they are short, so that a target of 255 bytes has one too.
+//! Their names are made from what the transfer is (node, source, target, slot), so that the same transfer finds them again and no other does; and they are short, so that a target of 255 bytes has one too.
 //! What is in the journal is on stable storage in the partial file; see [`journal`](crate::journal).
 
 use file_transfer_types::errors::{Side, from_vfs};

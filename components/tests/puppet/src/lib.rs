@@ -36,7 +36,9 @@ fn init(our: Address) -> Result<(), String> {
                     Err(_) => {
                         let body = String::from_utf8_lossy(&asked.request.body).into_owned();
                         let blob = asked.request.blob.map(|blob| blob.length());
-                        puppet.events.push(json!({"request": {"source": asked.source.to_string(), "body": body, "metadata": asked.request.metadata, "blob": blob}}));
+                        puppet
+                            .events
+                            .push(json!({"request": {"source": asked.source.to_string(), "body": body, "metadata": asked.request.metadata, "blob": blob}}));
                         continue;
                     }
                 };

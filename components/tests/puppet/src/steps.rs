@@ -100,7 +100,14 @@ impl Puppet {
                 let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
                 let mut requests = Vec::new();
                 for target in targets {
-                    let request = messaging::Request { inherit: false, expects_response: Some(5000), body: body.clone(), metadata: None, blob: None, capabilities: Vec::new() };
+                    let request = messaging::Request {
+                        inherit: false,
+                        expects_response: Some(5000),
+                        body: body.clone(),
+                        metadata: None,
+                        blob: None,
+                        capabilities: Vec::new(),
+                    };
                     requests.push(messaging::AddressedRequest { target: address(&target)?, context: Some(target.into_bytes()), request });
                 }
                 let results = messaging::send_requests(requests);
@@ -213,19 +220,29 @@ impl Puppet {
                 let capability = self.at_hand.get(place).ok_or("nothing is at hand there")?;
                 result(capabilities::revoke(capability).map(|()| Value::Null))
             }
-            Step::Write { drive, path, text } => {
-                result(open_drive(&drive).and_then(|root| root.open_file(&path, OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE)).and_then(|file| file.write(0, text.as_bytes())).map(|()| Value::Null))
-            }
-            Step::Read { drive, path } => {
-                result(open_drive(&drive).and_then(|root| root.open_file(&path, OpenFlags::READ)).and_then(|file| file.read(0, 1 << 20)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-            }
-            Step::List { drive } => {
-                result(open_drive(&drive).and_then(|root| root.entries(None, 1000)).map(|page| page.entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>()))
-            }
+            Step::Write { drive, path, text } => result(
+                open_drive(&drive)
+                    .and_then(|root| root.open_file(&path, OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE))
+                    .and_then(|file| file.write(0, text.as_bytes()))
+                    .map(|()| Value::Null),
+            ),
+            Step::Read { drive, path } => result(
+                open_drive(&drive)
+                    .and_then(|root| root.open_file(&path, OpenFlags::READ))
+                    .and_then(|file| file.read(0, 1 << 20))
+                    .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            ),
+            Step::List { drive } => result(
+                open_drive(&drive).and_then(|root| root.entries(None, 1000)).map(|page| page.entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>()),
+            ),
             Step::ReadLent { place, path } => {
                 let capability = self.at_hand.get(place).ok_or("nothing is at hand there")?;
                 let root = transship_guest::bindings::transship::host::vfs::open_capability(capability);
-                result(root.and_then(|root| root.open_file(&path, OpenFlags::READ)).and_then(|file| file.read(0, 1 << 20)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+                result(
+                    root.and_then(|root| root.open_file(&path, OpenFlags::READ))
+                        .and_then(|file| file.read(0, 1 << 20))
+                        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+                )
             }
             Step::Set(text) => result(state::set(text.as_bytes()).map(|()| Value::Null)),
             Step::Get => result(state::get().map(|bytes| json!(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())))),

@@ -42,7 +42,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
             Response::Started(id) => id,
             _ => return Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no id of a transfer")),
         },
-        () = interrupts.next() => return Err(stopped(connection, None, job)),
+        () = interrupts.next() => return Err(stopped(job)),
     };
     display.started(&id, job.direction)?;
     let mut silent_until = Instant::now() + SILENCE;
@@ -60,7 +60,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
                     missing = false;
                     if let Some(end) = ended(&progress.state) {
                         return match end {
-                            Err(TransferError::Cancelled(_) | TransferError::Interrupted(_)) if stop_until.is_some() => Err(stopped(connection, Some(&id), job)),
+                            Err(TransferError::Cancelled(_) | TransferError::Interrupted(_)) if stop_until.is_some() => Err(stopped(job)),
                             Err(error) => Err(CliError::transfer(&error, job.node)),
                             Ok(summary) => { display.notice(&progress)?; Ok((id, summary)) }
                         };
@@ -70,13 +70,13 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
             }
             () = interrupts.next() => {
                 if stop_until.is_some() {
-                    return Err(stopped(connection, Some(&id), job));
+                    return Err(stopped(job));
                 }
                 display.say("stopping (once more: at once)");
                 stop_until = Some(Instant::now() + STOP_TIME);
                 stop(connection, &id, job.keep).await?;
             }
-            () = sleep_until(stop_until.unwrap_or(silent_until)), if stop_until.is_some() => return Err(stopped(connection, Some(&id), job)),
+            () = sleep_until(stop_until.unwrap_or(silent_until)), if stop_until.is_some() => return Err(stopped(job)),
             transfers = &mut asked => {
                 silent_until = Instant::now() + SILENCE;
                 match find(transfers, connection, &id, job.node)? {
@@ -129,14 +129,10 @@ fn find(answer: Answer, connection: &Connection, id: &str, node: &str) -> Result
 }
 
 /// What the person who stopped it is told.
-fn stopped(connection: &Connection, id: Option<&str>, job: &Job<'_>) -> CliError {
+fn stopped(job: &Job<'_>) -> CliError {
     if !job.keep {
         return CliError::new(Kind::Interrupted, "stopped; nothing is kept");
     }
-    let discard = match id {
-        Some(id) if !connection.is_embedded() => format!("; `transship cancel {id}` throws it away"),
-        _ if job.direction == "get" => "; the hidden files beside it, .transship-*, hold what has arrived and can be removed".into(),
-        _ => String::new(),
-    };
+    let discard = if job.direction == "get" { "; hidden files beside it, .transship-*, hold what has arrived, and can be removed" } else { "" };
     CliError::new(Kind::Interrupted, "stopped").hint(format!("run the same command again to go on where it stopped{discard}"))
 }

@@ -6,11 +6,11 @@ use serde_json::json;
 use tracing::level_filters::LevelFilter;
 use transship::control::Server;
 use transship::home::HomeError;
-use transship::node::{Node, NodeOptions};
+use transship::node::Node;
 
 use crate::cli::Context;
-use crate::cli::connect::Access;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::connect::{Access, node_options};
+use crate::cli::error::CliError;
 use crate::cli::signals::Interrupts;
 
 /// How long the node may take to end in good order.
@@ -36,15 +36,9 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<(), CliEr
     let mut interrupts = Interrupts::listen()?;
     context.start_log(Some(LevelFilter::INFO), Some(&home))?;
 
-    let failed = |what: &str, error: &dyn std::fmt::Display| CliError::new(Kind::Other, format!("{what}: {error}"));
-    let node =
-        Node::start(&home, NodeOptions::default()).await.map_err(|error| failed("the node could not start", &error).hint("`transship log` may say more"))?;
+    let node = Node::start(&home, node_options(&home)?).await?;
     let server = Server::bind(&home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
-    let wanted = args.listen.unwrap_or(home.settings().listen);
-    let address = node
-        .listen(wanted)
-        .await
-        .map_err(|error| failed(&format!("could not listen on {wanted}"), &error).hint("choose another address with --listen, or port 0 for a free one"))?;
+    let address = node.listen(args.listen.unwrap_or(home.settings().listen)).await?;
     context.ui.result(&json!({"event": "listening", "address": address}), &format!("listening on {address}"))?;
 
     tokio::select! {

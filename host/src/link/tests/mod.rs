@@ -29,6 +29,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 /// What happened at a node.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)]
 enum Event {
     Message { head: Head, blob: Option<Blob> },
     Refused { request: Option<RequestId>, why: Refusal },

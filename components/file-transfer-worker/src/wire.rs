@@ -1,0 +1,69 @@
+//! What goes over a worker's conversation: requests with their contexts, and the answers that need no thought.
+
+use file_transfer_types::protocol::{InternalRequest, InternalResponse};
+use file_transfer_types::types::TransferError;
+use file_transfer_types::{manager, worker};
+use serde::{Deserialize, Serialize};
+use transship_guest::address::{Address, ProcessId};
+use transship_guest::message::{ReceivedResponse, Request, SendErrorKind};
+use transship_guest::warn;
+
+use crate::receive::Ask;
+
+/// What a request was about, given back with its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Context {
+    /// To the other node's process: start a worker.
+    Start,
+    /// The size was told.
+    Size,
+    /// The digest was told.
+    Digest,
+    /// A chunk was asked for.
+    Chunk(Ask),
+    /// The end was told.
+    Finished,
+    /// Are you there?
+    Ping,
+    /// A report to the parent.
+    Progress,
+}
+
+/// What the other node's process says of the worker that it was asked to start.
+pub(crate) fn started(received: &ReceivedResponse) -> Result<ProcessId, TransferError> {
+    match received.json() {
+        Ok(worker::Response::Download(outcome) | worker::Response::Upload(outcome)) => outcome,
+        _ => Err(match received.json() {
+            Ok(manager::Response::Error(error)) => error,
+            _ => TransferError::Failed(format!("{} does not serve files: it answered with something else", received.source)),
+        }),
+    }
+}
+
+/// What is answered to something that was told.
+pub(crate) fn acknowledgement(request: &InternalRequest) -> Option<InternalResponse> {
+    match request {
+        InternalRequest::Size(_) => Some(InternalResponse::Size),
+        InternalRequest::Digest(_) => Some(InternalResponse::Digest),
+        InternalRequest::Finished(_) => Some(InternalResponse::Finished),
+        InternalRequest::Ping => Some(InternalResponse::Ping),
+        InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Failed(_) => None,
+    }
+}
+
+/// Sends JSON; with a context, a response is expected in so many milliseconds.
+pub(crate) fn send<T: Serialize>(target: &Address, body: &T, expects: Option<(Context, u64)>) -> Result<(), SendErrorKind> {
+    let no_json = |error: serde_json::Error| SendErrorKind::TooLarge(error.to_string());
+    let mut request = Request::to(target).json(body).map_err(no_json)?;
+    if let Some((context, timeout)) = expects {
+        request = request.timeout(timeout).context(serde_json::to_vec(&context).map_err(no_json)?);
+    }
+    request.send().map_err(|error| error.kind)
+}
+
+/// An answer that can't be sent is worth a line, and no more: whoever asked runs into a time-out.
+pub(crate) fn log_failure<T, E: std::fmt::Debug>(what: &str, outcome: Result<T, E>) {
+    if let Err(error) = outcome {
+        warn!("{what} was not sent: {error:?}");
+    }
+}

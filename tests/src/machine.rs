@@ -1,0 +1,55 @@
+//! What this machine says of its processes and lets the tests do.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A figure out of a process's `status`, in bytes: `VmRSS` (memory in use), `VmHWM` (the most that ever was).
+///
+/// # Panics
+/// If the process or the figure is not there.
+pub fn memory(pid: u32, figure: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
+    let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':')).unwrap_or_else(|| panic!("no {figure} in {status}"));
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    kibibytes << 10
+}
+
+/// Sends a signal to a process of the test's: `INT`, `TERM`, `STOP`, `CONT` or `KILL`.
+pub fn signal(pid: u32, name: &str) {
+    crate::command::kill(pid, name);
+}
+
+/// Whether this machine lets us run this command, which must do no harm.
+pub fn can(command: &[&str]) -> bool {
+    let [program, arguments @ ..] = command else { return false };
+    let status = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// Says that a test, or a part of it, was not run, and why.
+pub fn skipped(what: &str, why: &str) {
+    eprintln!("SKIPPED: {what}: {why}");
+}
+
+/// A command through which a node runs that the modes of files bind, if there is one: for root they are no obstacle otherwise.
+pub fn bound_by_modes() -> Option<&'static [&'static str]> {
+    const WITHOUT_OVERRIDE: &[&str] = &["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o000)).expect("a mode");
+    let text = file.to_str()?;
+    if !can(&["cat", text]) {
+        return Some(&[]);
+    }
+    let through = |scene: &[&'static str]| can(&[scene, &["cat", text]].concat());
+    (can(&[WITHOUT_OVERRIDE, &["true"]].concat()) && !through(WITHOUT_OVERRIDE)).then_some(WITHOUT_OVERRIDE)
+}
+
+/// A command through which a node runs with a small file system of its own mounted at `folder`, if we may.
+pub fn small_disk(folder: &Path, bytes: u64) -> Option<Vec<String>> {
+    let script = format!("mount -t tmpfs -o size={bytes},mode=700 none '{}' && exec \"$@\"", folder.display());
+    let scene = ["unshare", "--map-root-user", "--mount", "sh", "-c", &script, "sh"].map(str::to_owned).to_vec();
+    let probe: Vec<&str> = scene.iter().map(String::as_str).chain(["true"]).collect();
+    can(&probe).then_some(scene)
+}
