@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::SOON;
@@ -78,7 +78,7 @@ impl Proxy {
                 forwarders.extend(accepting.connect(near));
             }
             for forwarder in forwarders {
-                forwarder.join().unwrap();
+                drop(forwarder.join());
             }
         });
         Self { address, shared, acceptor: Some(acceptor) }
@@ -91,7 +91,7 @@ impl Proxy {
 
     /// New connections lead here from now on.
     pub fn lead_to(&self, target: SocketAddr) {
-        *self.shared.target.lock().unwrap() = target;
+        *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
     /// How many connections there have been.
@@ -101,7 +101,7 @@ impl Proxy {
 
     /// Lets about so many bytes pass, both directions of all connections together, and holds everything that follows.
     pub fn hold_after(&self, bytes: u64) {
-        *self.shared.gate.lock().unwrap() = Gate { left: Some(bytes), waiting: false };
+        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate { left: Some(bytes), waiting: false };
     }
 
     /// Waits until something is held.
@@ -109,26 +109,28 @@ impl Proxy {
     /// # Panics
     /// If nothing is, in time.
     pub fn held(&self) {
-        let gate = self.shared.gate.lock().unwrap();
-        let (_gate, result) = self.shared.changed.wait_timeout_while(gate, SOON, |gate| !gate.waiting).unwrap();
-        assert!(!result.timed_out(), "not enough passed through the proxy for it to hold anything");
+        let gate = self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let (gate, _) = self.shared.changed.wait_timeout_while(gate, SOON, |gate| !gate.waiting).unwrap_or_else(PoisonError::into_inner);
+        let waiting = gate.waiting;
+        drop(gate);
+        assert!(waiting, "not enough passed through the proxy for it to hold anything");
     }
 
     /// Lets everything pass.
     pub fn release(&self) {
-        *self.shared.gate.lock().unwrap() = Gate::default();
+        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::default();
         self.shared.changed.notify_all();
     }
 
     /// Cuts the connection that was opened last. Returns whether there was one.
     pub fn cut_last(&self) -> bool {
-        let last = self.shared.connections.lock().unwrap().iter().rev().find(|connection| !connection.cut.load(Ordering::SeqCst)).cloned();
+        let last = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find(|connection| !connection.cut.load(Ordering::SeqCst)).cloned();
         self.shared.close(last)
     }
 
     /// Cuts all connections. Returns whether there was one.
     pub fn cut_all(&self) -> bool {
-        let all: Vec<_> = self.shared.connections.lock().unwrap().drain(..).collect();
+        let all: Vec<_> = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
         self.shared.close(all)
     }
 
@@ -145,12 +147,12 @@ impl Proxy {
 
 impl Shared {
     fn connect(self: &Arc<Self>, near: TcpStream) -> Vec<JoinHandle<()>> {
-        let target = *self.target.lock().unwrap();
+        let target = *self.target.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody there: the caller sees its connection closed.
         let Ok(far) = TcpStream::connect(target) else { return Vec::new() };
         drop((near.set_nodelay(true), far.set_nodelay(true)));
         let connection = Arc::new(Connection { near, far, cut: AtomicBool::new(false) });
-        self.connections.lock().unwrap().push(connection.clone());
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.clone());
         self.opened.fetch_add(1, Ordering::SeqCst);
         let forward = |from_target| {
             let (shared, connection) = (self.clone(), connection.clone());
@@ -181,11 +183,11 @@ impl Shared {
     /// Waits until the gate lets so many bytes pass. False: the connection was cut meanwhile.
     fn pass(&self, connection: &Connection, count: u64) -> bool {
         let cut = || connection.cut.load(Ordering::SeqCst) || self.ended.load(Ordering::SeqCst);
-        let mut gate = self.gate.lock().unwrap();
+        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         while gate.left == Some(0) && !cut() {
             gate.waiting = true;
             self.changed.notify_all();
-            gate = self.changed.wait(gate).unwrap();
+            gate = self.changed.wait(gate).unwrap_or_else(PoisonError::into_inner);
         }
         gate.left = gate.left.map(|left| left.saturating_sub(count));
         !cut()
@@ -194,7 +196,7 @@ impl Shared {
     fn close(&self, connections: impl IntoIterator<Item = Arc<Connection>>) -> bool {
         let closed = connections.into_iter().inspect(|connection| connection.close()).count();
         // Under the lock: a forwarder that has just looked must not miss it.
-        let _gate = self.gate.lock().unwrap();
+        let _gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         self.changed.notify_all();
         closed > 0
     }
