@@ -57,7 +57,7 @@ fn a_guest_that_traps_ends_and_the_log_says_what_it_said_last() {
 fn a_guest_that_asks_for_10_gib_is_refused_them_and_ends() {
     let (alice, _serving) = strict();
     // More than its limit, but not more than a 32-bit address can name.
-    harm(&alice, "poor", &json!({"allocate": 3_u64 << 30}));
+    harm(&alice, "poor", &json!({"allocate": 3_u64 << 29}));
     logged(&alice, "more memory than its limit");
     let answer = tell(&alice, MAIN, &json!({"allocate": 10_u64 << 30}));
     assert!(answer["err"].as_str().unwrap().contains("more than an address can name"), "{answer}");

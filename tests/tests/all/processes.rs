@@ -67,7 +67,7 @@ fn a_process_that_fails_is_started_again_and_one_that_ends_well_is_not() {
     let (alice, _serving) = puppet();
     spawn(&alice, "child", true, None);
     for _ in 0..2 {
-        alice.run(["message", "alice@child:puppet:test", r#""trap""#, "--timeout", "5"]).code(5);
+        alice.run(["message", "alice@child:puppet:test", r#""trap""#, "--timeout", "5"]).code(3);
         eventually("it is back", || alice.run(["message", "alice@child:puppet:test", r#"{"echo":"x"}"#, "--timeout", "5"]).code.filter(|code| *code == 0));
     }
     let ps = alice.run(["--json", "ps"]).ok().json();
@@ -81,7 +81,7 @@ fn a_process_that_fails_is_started_again_and_one_that_ends_well_is_not() {
 fn children_end_with_their_parent() {
     let (alice, _serving) = puppet();
     spawn(&alice, "child", true, None);
-    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "5"]).code(5);
+    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "5"]).code(3);
     eventually("the child is gone", || (!has(&alice, "child")).then_some(()));
     eventually("the parent is back", || has(&alice, MAIN).then_some(()));
 }
@@ -99,7 +99,7 @@ fn state_survives_a_trap_and_a_kill_of_the_whole_node() {
     let (alice, serving) = puppet();
     assert_eq!(tell(&alice, MAIN, &json!("get")), json!({"ok": null}));
     assert_eq!(tell(&alice, MAIN, &json!({"set": "remember me"})), json!({"ok": null}));
-    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "5"]).code(5);
+    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "5"]).code(3);
     eventually("it is back", || alice.run(["message", "alice@main:puppet:test", r#"{"echo":"x"}"#, "--timeout", "5"]).code.filter(|code| *code == 0));
     assert_eq!(tell(&alice, MAIN, &json!("get")), json!({"ok": "remember me"}));
     serving.kill9();
