@@ -148,6 +148,7 @@ impl Guest {
 
     /// Adds a blob to the table.
     fn push_blob(&mut self, blob: Blob) -> wasmtime::Result<wasmtime::component::Resource<BlobHandle>> {
+        self.busy_epochs = 0;
         let bytes = self.blob_bytes.saturating_add(blob.resident());
         if bytes > self.node.limits.blobs {
             return Err(wasmtime::Error::msg(format!(
@@ -161,6 +162,7 @@ impl Guest {
 
     /// Takes a blob out of the table.
     fn take_blob(&mut self, handle: wasmtime::component::Resource<BlobHandle>) -> wasmtime::Result<Blob> {
+        self.busy_epochs = 0;
         let BlobHandle(blob) = self.table.delete(handle)?;
         self.blob_bytes = self.blob_bytes.saturating_sub(blob.resident());
         Ok(blob)

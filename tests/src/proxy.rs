@@ -124,7 +124,15 @@ impl Proxy {
 
     /// Cuts the connection that was opened last. Returns whether there was one.
     pub fn cut_last(&self) -> bool {
-        let last = self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find(|connection| !connection.cut.load(Ordering::SeqCst)).cloned();
+        let last = self
+            .shared
+            .connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .rev()
+            .find(|connection| !connection.cut.load(Ordering::SeqCst))
+            .cloned();
         self.shared.close(last)
     }
 

@@ -17,8 +17,10 @@ use transship_guest::{hex, info, warn};
 
 use crate::receive::publish::{Published, name_it};
 
-/// A store without a segment for so long expires, in milliseconds.
+/// A store without a segment for so long expires, in milliseconds, unless its client wants it sooner.
 const PATIENCE: u64 = 60_000;
+/// The shortest time that a client may want.
+const LEAST_PATIENCE: u64 = 100;
 /// The most bytes in a segment.
 const MAX_SEGMENT: u64 = 16 << 20;
 
@@ -27,6 +29,8 @@ const MAX_SEGMENT: u64 = 16 << 20;
 struct Count {
     segments: u64,
     bytes: u64,
+    /// What the first segment said about when to expire.
+    expires_after: Option<u64>,
 }
 
 impl Count {
@@ -39,7 +43,17 @@ impl Count {
         if length > MAX_SEGMENT || (length == 0 && segment.result.is_none()) {
             return Err(TransferError::InvalidRequest(format!("segment {awaited} has {length} bytes: 1 to {MAX_SEGMENT} are possible")));
         }
-        Ok(())
+        match segment.expires_after {
+            Some(time) if awaited != 1 || !(LEAST_PATIENCE..=PATIENCE).contains(&time) => Err(TransferError::InvalidRequest(format!(
+                "expires-after is {time} in segment {awaited}: it must be {LEAST_PATIENCE} to {PATIENCE}, in segment 1"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// How long the next segment is waited for.
+    fn patience(&self) -> u64 {
+        self.expires_after.unwrap_or(PATIENCE)
     }
 
     fn add(&mut self, length: u64) {
@@ -93,6 +107,12 @@ pub(crate) fn run(our: &Address, parent: &Address, request: StoreRequest) -> Res
                 }
                 let segment = match segment_of(&received, &store) {
                     Ok(segment) => segment,
+                    Err(error) if store.count.segments == 0 => {
+                        // Its client does not know its id, so nobody could go on.
+                        store.purge();
+                        answer(&received, &Answer::Error(error));
+                        return Ok(());
+                    }
                     Err(error) => {
                         answer(&received, &Answer::Error(error));
                         continue;
@@ -100,7 +120,8 @@ pub(crate) fn run(our: &Address, parent: &Address, request: StoreRequest) -> Res
                 };
                 // Only now: what is turned away does not keep a store alive.
                 timer::cancel(patience);
-                patience = timer::set(PATIENCE);
+                store.count.expires_after = store.count.expires_after.or(segment.expires_after);
+                patience = timer::set(store.count.patience());
                 match store.take(segment, received.request.blob.as_ref()) {
                     Ok(Step::More(status)) => answer(&received, &Answer::Stored(status)),
                     Ok(Step::End(status)) => {
@@ -251,7 +272,7 @@ mod tests {
     use super::*;
 
     fn segment(number: u64, last: bool) -> StoreSegment {
-        StoreSegment { file_id: None, number, result: last.then_some(StoreResult::Cancel) }
+        StoreSegment { file_id: None, number, result: last.then_some(StoreResult::Cancel), expires_after: None }
     }
 
     #[test]
@@ -264,6 +285,19 @@ mod tests {
         count.add(1);
         assert!(count.check(&segment(1, false), 1).is_err());
         assert_eq!(count.check(&segment(2, false), MAX_SEGMENT), Ok(()));
+    }
+
+    #[test]
+    fn the_first_segment_may_shorten_the_life_of_the_store_and_no_other_may() {
+        let expires = |number, time| StoreSegment { expires_after: Some(time), ..segment(number, false) };
+        let mut count = Count::default();
+        for time in [0, LEAST_PATIENCE - 1, PATIENCE + 1] {
+            assert!(count.check(&expires(1, time), 1).is_err(), "{time}");
+        }
+        assert_eq!(count.check(&expires(1, LEAST_PATIENCE), 1), Ok(()));
+        assert_eq!(count.patience(), PATIENCE);
+        count.add(1);
+        assert!(count.check(&expires(2, LEAST_PATIENCE), 1).is_err());
     }
 
     #[test]

@@ -45,6 +45,7 @@ pub(crate) struct Search {
 }
 
 /// See the module.
+#[allow(clippy::large_enum_variant, reason = "there are few jobs at a time")]
 pub(crate) enum Job {
     /// `list-page` with ids.
     List(Listing),

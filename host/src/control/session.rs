@@ -183,9 +183,9 @@ impl Session {
         if lent.len() >= MAX_LENT {
             return Err(Refusal::TooLarge(format!("one connection lends at most {MAX_LENT} folders")));
         }
-        // Random, because drives of one name are one drive to whoever compares capabilities.
-        let number = u64::from(rand::random::<u32>());
-        let name = format!("command:transship/lent-{number:08x}");
+        let name = lent_name(folder, only).map_err(|error| Refusal::Failed(format!("{}: {error}", folder.display())))?;
+        // None is ever taken back, so that no number is used twice.
+        let number = lent.len() as u64;
         let drive = match only {
             Some(only) => Drive::folder_showing(&name, folder, only),
             None => Drive::folder(&name, folder),
@@ -204,6 +204,19 @@ impl Session {
     fn kill(&self, process: &ProcessId) -> Result<Reply, Refusal> {
         if self.node.kill(process) { Ok(Reply::Done) } else { Err(Refusal::NotFound(format!("no process {process} runs here"))) }
     }
+}
+
+/// What a drive is called that lends this folder, or this name in it. The same in every session, so that whoever keeps something about a drive finds it again, and two
+/// who use one place at the same time see that it is one. Knowing the name gives no access: capabilities do.
+fn lent_name(folder: &Path, only: Option<&str>) -> std::io::Result<String> {
+    let folder = std::fs::canonicalize(folder)?;
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    digest.update(folder.as_os_str().as_encoded_bytes());
+    // No path and no name has a NUL.
+    digest.update(b"\0");
+    digest.update(only.unwrap_or_default().as_bytes());
+    let digest = digest.finish();
+    Ok(format!("command:transship/lent-{}", data_encoding::HEXLOWER.encode(digest.as_ref().get(..8).unwrap_or_default())))
 }
 
 /// Only fails when the writer has ended, and then the session is about to end too.

@@ -108,12 +108,14 @@ async fn what_can_not_be_delivered_says_why() {
 }
 
 #[tokio::test]
-async fn a_folder_is_lent_under_a_name_of_its_own_and_what_is_no_folder_is_not() {
+async fn a_folder_is_lent_under_a_name_of_its_own_which_is_always_the_same_and_what_is_no_folder_is_not() {
     let (folder, home) = home();
     let (embedded, client) = embedded(&home).await;
     let first = client.lend(folder.path(), Rights::ALL, Some("name")).await.unwrap();
     let second = client.lend(folder.path(), Rights::ALL, None).await.unwrap();
     assert_ne!(first.drive(), second.drive());
+    let again = client.lend(&folder.path().join("."), Rights::ALL, Some("name")).await.unwrap();
+    assert_eq!(first.drive(), again.drive());
     assert!(client.lend(&folder.path().join("missing"), Rights::ALL, None).await.is_err());
     let relative = client.lend(std::path::Path::new("relative"), Rights::ALL, None).await.unwrap_err();
     assert!(matches!(relative, ControlError::Refused(Refusal::Invalid(_))), "{relative}");

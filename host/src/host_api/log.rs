@@ -53,6 +53,7 @@ impl Throttle {
 
 impl Host for Guest {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
+        self.busy_epochs = 0;
         let mut end = message.len().min(MAX_LINE);
         while !message.is_char_boundary(end) {
             end -= 1;

@@ -32,6 +32,7 @@ impl Host for Guest {
     }
 
     fn random(&mut self, count: u32) -> wasmtime::Result<Vec<u8>> {
+        self.busy_epochs = 0;
         let mut bytes = vec![0; count.min(1024) as usize];
         rand::rngs::OsRng.try_fill_bytes(&mut bytes)?;
         Ok(bytes)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 use transship_tests::transfer::{Wired, hidden_in, journaled, names_in, safe_on_disk};
-use transship_tests::{Home, Outcome, differ, eventually, pair, random_file};
+use transship_tests::{Home, Outcome, Running, differ, eventually, pair, random_file};
 
 const SIZE: u64 = 40 << 20;
 /// What passes before the wire is held.
@@ -29,6 +29,20 @@ struct Move {
 impl Move {
     fn to(&self) -> PathBuf {
         self.folder.join(self.from.file_name().unwrap())
+    }
+
+    /// Starts it, and waits until the wire is held and some of what got through is safe on the receiver's disk.
+    fn part(&self, wired: &Wired) -> Running {
+        wired.proxy.hold_after(PART);
+        let running = wired.alice.start(self.command());
+        wired.proxy.held();
+        safe_on_disk(&self.folder, 1);
+        running
+    }
+
+    fn command(&self) -> Vec<&'static str> {
+        let place: &[&str] = if self.arguments[0] == "put" { &["bob:"] } else { &[] };
+        [&self.arguments[..], place].concat()
     }
 
     /// It was resumed and is whole.
@@ -55,29 +69,18 @@ fn scene() -> Scene {
     Scene { wired, get, put }
 }
 
-fn arguments(way: &Move) -> Vec<&'static str> {
-    let mut arguments = way.arguments.to_vec();
-    if way.arguments[0] == "put" {
-        arguments.push("bob:");
-    }
-    arguments
-}
-
 #[test]
 fn a_get_goes_on_after_the_receiver_was_killed() {
     let Scene { wired, get, .. } = scene();
     let serving = wired.alice.serve();
-    wired.proxy.hold_after(PART);
-    let mut running = wired.alice.start(arguments(&get));
-    let done = running.midway();
-    safe_on_disk(&get.folder, done);
+    let running = get.part(&wired);
     serving.kill9();
     wired.proxy.release();
     assert_ne!(running.end().code, Some(0));
     assert!(!get.to().exists());
     let safe = journaled(&get.folder);
     let _serving = wired.alice.serve();
-    let outcome = wired.alice.run_json(arguments(&get));
+    let outcome = wired.alice.run_json(get.command());
     let first = outcome.json().iter().filter(|event| event["state"] == "transferring").find_map(|event| event["bytes_done"].as_u64());
     assert!(first >= Some(safe), "it begins with what is there: {first:?}");
     get.check(outcome, safe);
@@ -87,16 +90,13 @@ fn a_get_goes_on_after_the_receiver_was_killed() {
 fn a_put_goes_on_after_the_receiver_was_killed() {
     let Scene { mut wired, put, .. } = scene();
     let _serving = wired.alice.serve();
-    wired.proxy.hold_after(PART);
-    let mut running = wired.alice.start(arguments(&put));
-    running.midway();
-    safe_on_disk(&put.folder, 1);
+    let running = put.part(&wired);
     wired.bob_dies();
     running.end().fails("offline", 5);
     assert!(!put.to().exists());
     let safe = journaled(&put.folder);
     wired.bob_is_back();
-    put.check(wired.alice.run_json(arguments(&put)), safe);
+    put.check(wired.alice.run_json(put.command()), safe);
 }
 
 #[test]
@@ -104,23 +104,21 @@ fn a_get_goes_on_after_the_provider_was_killed_and_loses_nothing_that_had_arrive
     let Scene { mut wired, get, .. } = scene();
     let _serving = wired.alice.serve();
     wired.proxy.hold_after(PART);
-    let mut running = wired.alice.start(arguments(&get));
+    let mut running = wired.alice.start(get.command());
     let done = running.midway();
     wired.bob_dies();
     running.end().fails("offline", 5).says("run the same command again");
     let safe = journaled(&get.folder);
     assert!(safe >= done, "{done} bytes had arrived, and {safe} were kept");
     wired.bob_is_back();
-    get.check(wired.alice.run_json(arguments(&get)), safe);
+    get.check(wired.alice.run_json(get.command()), safe);
 }
 
 #[test]
 fn a_put_goes_on_after_the_provider_was_killed() {
     let Scene { wired, put, .. } = scene();
     let serving = wired.alice.serve();
-    wired.proxy.hold_after(PART);
-    let mut running = wired.alice.start(arguments(&put));
-    running.midway();
+    let running = put.part(&wired);
     serving.kill9();
     wired.proxy.release();
     assert_ne!(running.end().code, Some(0));
@@ -128,22 +126,19 @@ fn a_put_goes_on_after_the_provider_was_killed() {
     let safe = journaled(&put.folder);
     assert!(safe > 0, "bob keeps what he has when alice vanishes");
     let _serving = wired.alice.serve();
-    put.check(wired.alice.run_json(arguments(&put)), safe);
+    put.check(wired.alice.run_json(put.command()), safe);
 }
 
 #[test]
 fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
     let Scene { wired, get, put } = scene();
     for way in [&get, &put] {
-        wired.proxy.hold_after(PART);
-        let mut running = wired.alice.start(arguments(way));
-        running.midway();
-        safe_on_disk(&way.folder, 1);
+        let running = way.part(&wired);
         running.kill9();
         wired.proxy.release();
         wired.bob.settled();
         let safe = journaled(&way.folder);
-        way.check(wired.alice.run_json(arguments(way)), safe);
+        way.check(wired.alice.run_json(way.command()), safe);
     }
 }
 
@@ -151,7 +146,7 @@ fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
 fn no_more_is_sent_again_than_was_in_flight_and_not_yet_safe() {
     let Scene { wired, get, .. } = scene();
     wired.proxy.hold_after(PART);
-    let mut running = wired.alice.start([&arguments(&get)[..], &["--chunk-size", "64k", "--window", "8"]].concat());
+    let mut running = wired.alice.start([&get.command()[..], &["--chunk-size", "64k", "--window", "8"]].concat());
     let mut done = running.midway();
     wired.proxy.held();
     // Everything that got through becomes safe, though nothing more comes.
@@ -159,7 +154,7 @@ fn no_more_is_sent_again_than_was_in_flight_and_not_yet_safe() {
     done = done.max(journaled(&get.folder));
     running.kill9();
     wired.proxy.release();
-    let outcome = wired.alice.run_json(arguments(&get)).ok();
+    let outcome = wired.alice.run_json(get.command()).ok();
     let again = done - outcome.event("done")["resumed"].as_u64().unwrap();
     assert_eq!(again, 0, "all that had arrived was safe");
     get.check_whole();
@@ -199,10 +194,7 @@ fn nothing_is_seen_under_the_final_name_before_all_of_it_is_there() {
 
 /// Cuts a transfer off in the middle, with something of it safe on disk.
 fn cut_off(wired: &Wired, way: &Move) {
-    wired.proxy.hold_after(PART);
-    let mut running = wired.alice.start(arguments(way));
-    running.midway();
-    safe_on_disk(&way.folder, 1);
+    let running = way.part(wired);
     running.kill9();
     wired.proxy.release();
     wired.bob.settled();
@@ -217,7 +209,7 @@ fn a_file_that_changed_at_its_source_in_between_starts_over_and_says_so() {
         let mut content = transship_tests::random_bytes(size, 99);
         content[0] ^= 1;
         fs::write(&way.from, content).unwrap();
-        let outcome = wired.alice.run_json(arguments(way)).ok();
+        let outcome = wired.alice.run_json(way.command()).ok();
         let reasons: Vec<Value> = outcome.json().iter().filter(|event| event["state"] == "restarted").map(|event| event["reason"].clone()).collect();
         assert!(!reasons.is_empty() && reasons[0].as_str().is_some_and(|reason| !reason.is_empty()), "{}", outcome.stdout);
         assert_eq!(outcome.event("done")["resumed"], 0);
@@ -230,7 +222,7 @@ fn starting_over_is_said_in_words_too() {
     let Scene { wired, get, .. } = scene();
     cut_off(&wired, &get);
     random_file(&get.from, SIZE + 5);
-    wired.alice.run(arguments(&get)).ok().says("starting over");
+    wired.alice.run(get.command()).ok().says("starting over");
     get.check_whole();
 }
 
@@ -239,10 +231,8 @@ fn a_cancelled_transfer_leaves_nothing() {
     let Scene { wired, get, put } = scene();
     let _serving = wired.alice.serve();
     for way in [&get, &put] {
-        wired.proxy.hold_after(PART);
-        let mut running = wired.alice.start(arguments(way));
+        let mut running = way.part(&wired);
         let id = running.started();
-        running.midway();
         assert_eq!(hidden_in(&way.folder).len(), 2);
         let status = wired.alice.run_json(["cancel", &id]).ok().json();
         assert_eq!(status[0]["id"], id.as_str());
@@ -264,7 +254,8 @@ fn a_transfer_that_is_cancelled_in_a_folder_made_for_it_removes_the_folder_too()
     wired.proxy.hold_after(PART);
     let mut running = wired.alice.start(["put", "ours", "bob:a/b/c"]);
     let id = running.started();
-    running.midway();
+    wired.proxy.held();
+    assert_eq!(hidden_in(&wired.bob.file("a/b")).len(), 2);
     wired.alice.run(["cancel", &id]).ok();
     wired.proxy.release();
     running.end().code(130);
@@ -277,10 +268,8 @@ fn a_transfer_stopped_with_keep_goes_on_later() {
     let Scene { wired, get, put } = scene();
     let _serving = wired.alice.serve();
     for way in [&get, &put] {
-        wired.proxy.hold_after(PART);
-        let mut running = wired.alice.start(arguments(way));
+        let mut running = way.part(&wired);
         let id = running.started();
-        running.midway();
         wired.alice.run(["cancel", &id, "--keep"]).ok();
         wired.proxy.release();
         running.end().fails("interrupted", 130);
@@ -288,16 +277,14 @@ fn a_transfer_stopped_with_keep_goes_on_later() {
         wired.alice.settled();
         let safe = journaled(&way.folder);
         assert!(safe > 0);
-        way.check(wired.alice.run_json(arguments(way)), safe);
+        way.check(wired.alice.run_json(way.command()), safe);
     }
 }
 
 /// Interrupts a get and a put as Ctrl-C does, and goes on.
 fn interrupt(wired: &Wired, ways: [&Move; 2]) {
     for way in ways {
-        wired.proxy.hold_after(PART);
-        let mut running = wired.alice.start(arguments(way));
-        running.midway();
+        let running = way.part(wired);
         running.signal("INT");
         // What is on its way to the other side gets there.
         wired.proxy.release();
@@ -306,7 +293,7 @@ fn interrupt(wired: &Wired, ways: [&Move; 2]) {
         wired.bob.settled();
         let safe = journaled(&way.folder);
         assert!(safe > 0 && !way.to().exists());
-        way.check(wired.alice.run_json(arguments(way)), safe);
+        way.check(wired.alice.run_json(way.command()), safe);
     }
 }
 
@@ -329,9 +316,7 @@ fn a_node_that_is_stopped_in_mid_transfer_keeps_what_has_arrived() {
     let Scene { mut wired, get, put } = scene();
     let alice = wired.alice.serve();
     for (way, signal) in [(&get, "TERM"), (&put, "INT")] {
-        wired.proxy.hold_after(PART);
-        let mut running = wired.alice.start(arguments(way));
-        running.midway();
+        let running = way.part(&wired);
         wired.proxy.release();
         wired.bob_serves.take().unwrap().stop(signal);
         wired.proxy.cut_all();
@@ -344,7 +329,7 @@ fn a_node_that_is_stopped_in_mid_transfer_keeps_what_has_arrived() {
         }
         outcome.code(5);
         wired.alice.settled();
-        wired.alice.run(arguments(way)).ok();
+        wired.alice.run(way.command()).ok();
         way.check_whole();
     }
     drop(alice);
@@ -364,7 +349,7 @@ fn homes_are_told_apart_when_one_folder_receives_the_same_name_from_two_nodes() 
     assert_eq!(outcome.event("done")["resumed"], 0);
     assert_eq!(differ(&carol.file("theirs"), &get.to()), None);
     fs::remove_file(get.to()).unwrap();
-    let outcome = wired.alice.run_json(arguments(&get)).ok();
+    let outcome = wired.alice.run_json(get.command()).ok();
     assert!(outcome.event("done")["resumed"].as_u64() > Some(0));
     get.check_whole();
 }

@@ -261,3 +261,23 @@ fn what_a_store_left_that_was_killed_with_its_node_is_gone_after_the_start() {
     let _serving = bob.serve();
     eventually("it is gone", || (bob.names() == ["other"]).then_some(()));
 }
+
+#[test]
+fn an_abandoned_store_expires_and_leaves_nothing() {
+    let ((alice, _a), (bob, _b)) = nodes();
+    let blob = alice.scratch().join("blob");
+    fs::write(&blob, b"123").unwrap();
+    let first = |time: u64| {
+        let body = json!({"store": {"number": 1, "expires-after": time}}).to_string();
+        alice.run(["message", MANAGER, &body, "--blob", blob.to_str().unwrap()]).ok().json()[0].clone()
+    };
+    for time in [0, 60_001] {
+        assert!(first(time)["error"]["invalid-request"].is_string(), "{time}");
+    }
+    let answer = first(1_000);
+    let id = answer["stored"]["file-id"].as_str().unwrap_or_else(|| panic!("{answer}"));
+    assert_eq!(hidden_in(&bob.files()).len(), 1);
+    nothing_left(&bob);
+    let answer = segment(&alice, Some(id), 2, &Value::Null, b"456");
+    assert!(answer["error"]["unknown-transfer"].is_string(), "{answer}");
+}

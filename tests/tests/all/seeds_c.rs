@@ -14,7 +14,7 @@ struct Shop {
     ben: (Home, Serving),
 }
 
-fn shop() -> Shop {
+fn open() -> Shop {
     let shop = Home::new("shop");
     shop.configure("[drives.\"file-transfer:transship/files\"]\nmemory = 12000000");
     let serving = shop.serve();
@@ -35,7 +35,7 @@ fn list(home: &Home) -> Vec<(String, u64)> {
 
 #[test]
 fn a_file_is_put_by_name_and_fetched_by_name_by_any_client_and_never_touches_a_disk() {
-    let Shop { shop, ann, ben, .. } = shop();
+    let Shop { shop, ann, ben, .. } = &open();
     fs::write(ann.0.scratch().join("poem.txt"), "roses are red").unwrap();
     ann.0.run(["put", "poem.txt", "shop:"]).ok();
     assert_eq!(ben.0.run(["get", "shop:poem.txt", "-"]).ok().stdout, "roses are red");
@@ -50,14 +50,14 @@ fn a_file_is_put_by_name_and_fetched_by_name_by_any_client_and_never_touches_a_d
 
 #[test]
 fn an_empty_list_completes_and_says_so() {
-    let Shop { ann, .. } = shop();
+    let Shop { ann, .. } = &open();
     assert_eq!(ann.0.run(["list", "shop"]).ok().stdout, "no files on shop\n");
     assert_eq!(ann.0.run(["list", "shop", "--json"]).ok().stdout, "");
 }
 
 #[test]
 fn a_file_larger_than_a_message_comes_in_chunks_whose_size_either_side_chooses() {
-    let Shop { ann, ben, .. } = shop();
+    let Shop { ann, ben, .. } = &open();
     let file = ann.0.scratch().join("large");
     random_file(&file, 5_000_011);
     for chunk in ["7777", "64k", "16M"] {
@@ -69,14 +69,14 @@ fn a_file_larger_than_a_message_comes_in_chunks_whose_size_either_side_chooses()
 
 #[test]
 fn an_unknown_name_is_a_typed_error() {
-    let Shop { ann, .. } = shop();
+    let Shop { ann, .. } = &open();
     ann.0.run_json(["get", "shop:nothing"]).fails("not-found", 3);
     ann.0.run(["get", "shop:nothing", "-"]).code(3).says("shop has no file 'nothing'");
 }
 
 #[test]
 fn a_full_memory_says_so_and_keeps_what_it_has() {
-    let Shop { ann, .. } = shop();
+    let Shop { ann, .. } = &open();
     fs::write(ann.0.scratch().join("small"), "small").unwrap();
     ann.0.run(["put", "small", "shop:"]).ok();
     random_file(&ann.0.scratch().join("large"), 13_000_000);

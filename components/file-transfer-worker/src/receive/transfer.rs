@@ -126,15 +126,16 @@ impl Transfer<'_> {
 
     fn no_chunk(&mut self, ask: Ask, kind: &SendErrorKind) -> Result<(), TransferError> {
         let what = format!("bytes {} to {} of {}", ask.offset, ask.offset + ask.length, self.offer.name);
-        self.session.try_again_after(kind, &what)?;
-        if matches!(kind, SendErrorKind::Timeout) {
-            if self.flow.timed_out(ask) == Retry::GiveUp {
-                return Err(from_send(kind, &self.session.node, &what));
+        match kind {
+            // Denied: the bytes could not be read when their turn came to be sent. The sender, asked again, says why: that the file changed, for one.
+            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.flow.timed_out(ask) == Retry::GiveUp => Err(from_send(kind, &self.session.node, &what)),
+            SendErrorKind::Timeout | SendErrorKind::Denied(_) => Ok(()),
+            _ => {
+                self.session.try_again_after(kind, &what)?;
+                self.flow.dropped(ask);
+                Ok(())
             }
-        } else {
-            self.flow.dropped(ask);
         }
-        Ok(())
     }
 
     /// Whatever may come at any time.

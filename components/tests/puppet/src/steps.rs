@@ -40,6 +40,7 @@ impl Puppet {
             Step::Spin => loop {
                 std::hint::black_box(());
             },
+            #[allow(clippy::panic, reason = "this is what is asked for")]
             Step::Trap => panic!("told to"),
             Step::Allocate(bytes) => {
                 let bytes = usize::try_from(bytes).map_err(|_| "more than an address can name".to_owned())?;
@@ -66,7 +67,7 @@ impl Puppet {
             Step::Return(reason) => return Ok(Done::End(reason.map_or(Ok(()), Err))),
             Step::Exit(reason) => {
                 let outcome = reason.map_or(Ok(()), Err);
-                exit(outcome.as_ref().map(|()| ()).map_err(String::as_str));
+                exit(outcome.as_ref().copied().map_err(String::as_str));
                 json!("still here")
             }
             Step::Stall(milliseconds) => {
