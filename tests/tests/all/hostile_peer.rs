@@ -175,7 +175,7 @@ fn a_frame_that_breaks_a_rule_ends_the_link_with_the_reason() {
         // What has no place on a link, or in this direction.
         (frame(kind::HELLO, &[1, 7, 0]), "hello"),
         (frame(kind::LANE_MESSAGE, &head(9).with(b"{}")), "lane-message"),
-        (frame(kind::WANT_LANES, &[9]), "want-lanes"),
+        (frame(kind::WANT_LANES, &[9]), "9 lanes"),
         // Deliveries of what was never sent.
         (frame(kind::DELIVERED, b"\x05a:b:c\x09"), "deliver"),
     ] {
@@ -251,8 +251,9 @@ fn a_peer_that_sends_more_than_its_window_is_cut_off() {
     for _ in 0..1000 {
         link.send(kind::MESSAGE, &payload);
     }
-    let (code, text) = link.goodbye();
-    assert_eq!(code, VIOLATION, "{text}");
+    // The reason may be lost together with what was still on its way.
+    drop(link.end());
+    siege.log_says("than its window allows");
     siege.bob.run(["kill", "main:puppet:test"]).ok();
     stalled.wait().unwrap();
     siege.alice_is_served();
@@ -421,17 +422,22 @@ fn a_peer_can_not_name_a_place_outside_the_drive_or_one_of_the_nodes_own() {
     }
     let answer = link.ask_json(MANAGER, 100, &asked("download", &"n".repeat(256)));
     assert!(answer["download"]["err"]["name-too-long"].is_string(), "{answer}");
-    // Where something is put is the receiver's business, and its own drive's.
-    let mut request = asked("download", "for-alice");
-    request["download"]["local"] = json!({"drive": "puppet:test/files", "name": "x"});
+    // Where a file is, or is put, is for this node to say: what a peer says of places here is not listened to.
     random_file(&siege.bob.file("for-alice"), 5 << 20);
-    let answer = link.ask_json(MANAGER, 101, &request);
-    assert!(answer["download"]["err"].is_object(), "{answer}");
+    for verb in ["download", "upload"] {
+        let mut request = asked(verb, if verb == "upload" { "taken" } else { "for-alice" });
+        request[verb]["local"] = json!({"drive": "puppet:test/files", "name": "x"});
+        number += 1;
+        let answer = link.ask_json(MANAGER, number, &request);
+        assert!(answer[verb]["ok"].is_object(), "{answer}");
+    }
+    assert_eq!(std::fs::read_dir(siege.bob.path().join("vfs/puppet:test/files")).unwrap().count(), 0);
     // One that pretends to have been asked by this node's owner.
     let mut request = asked("download", "for-alice");
     request["download"]["is-requestor"] = json!(true);
     let answer = link.ask_json(MANAGER, 102, &request);
     assert!(answer["download"]["err"].is_object() || answer["error"].is_object(), "{answer}");
+    // Nothing was offered, so nothing is there.
     assert_eq!(siege.bob.names(), [".transship-secret", "for-alice"]);
     siege.alice_is_served();
 }
@@ -511,13 +517,41 @@ fn a_counterpart_that_asks_for_what_is_not_there_gets_an_error_or_nothing() {
 }
 
 #[test]
+fn who_takes_no_answers_does_not_keep_them_from_others() {
+    // More requests than there is room for answers on their way, and not one answer is acknowledged.
+    let siege = Siege::lay("");
+    let mut link = siege.link();
+    for number in 0..2000 {
+        link.send(kind::MESSAGE, &Head::request(MANAGER, number).with(br#""list-files""#));
+        // The node takes them as fast as it says, so as not to be cut off for another reason.
+        if number % 128 == 127 {
+            let mut taken = 0;
+            while taken < 128 {
+                match link.frame().expect("the node keeps the link") {
+                    (kind::DELIVERED, payload) => {
+                        let (_, count): (String, u32) = postcard::from_bytes(&payload).unwrap();
+                        taken += count;
+                    }
+                    (kind::GOODBYE, payload) => panic!("{:?}", postcard::from_bytes::<(u32, String)>(&payload)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    let begun = Instant::now();
+    siege.alice_is_served();
+    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+}
+
+#[test]
 fn who_floods_the_manager_does_not_stop_anothers_transfer() {
     let siege = Siege::lay("list,read,write");
     install_puppet(&siege.mallory);
     let mallory_serves = siege.mallory.serve();
     introduce((&siege.mallory, Some(&mallory_serves), ""), (&siege.bob, Some(&siege.bob_serves), "list,read,write"));
-    let flood = json!({"flood": {"target": format!("bob@{MANAGER}"), "count": 50_000, "size": 1000}});
+    let flood = json!({"flood": {"target": format!("bob@{MANAGER}"), "count": 20_000, "size": 1000}});
     std::thread::scope(|scope| {
+        // It ends when all is sent, or when it is slowed down so much that one of them finds no room in time.
         let flooding = scope.spawn(|| tell(&siege.mallory, "main", &flood));
         eventually("the flood arrives", || {
             let ps = siege.bob.run(["--json", "ps"]).ok().json();
