@@ -27,6 +27,11 @@ const MAILBOX_WAIT: Duration = Duration::from_secs(60);
 /// How long the response to a request that was handed on to another node is waited for.
 const HANDED_ON_WAIT: Duration = Duration::from_secs(600);
 
+/// Responses without a blob that wait for room on their way to one node, beside those within the link's windows.
+const WAITING_ANSWERS: usize = 1024;
+/// Their bytes. More than a response of the largest size.
+const WAITING_BYTES: usize = 8 << 20;
+
 /// A request on its way out.
 pub(crate) struct Outgoing {
     pub(crate) target: Address,
@@ -54,6 +59,7 @@ pub(crate) struct Router {
     /// Which process waits for a response from another node.
     abroad: Mutex<HashMap<RequestId, ProcessId>>,
     links: OnceLock<Links>,
+    answers: Answers,
     this: Weak<Router>,
 }
 
@@ -66,6 +72,7 @@ impl Router {
             processes: RwLock::default(),
             abroad: Mutex::default(),
             links: OnceLock::new(),
+            answers: Answers::default(),
         })
     }
 
@@ -235,8 +242,10 @@ impl Router {
             }
             None => (None, head),
         };
-        if let Err(error) = links.send(&node, head, blob, lanes).await {
-            let kind = SendErrorKind::from(error);
+        // Until the other side has taken what was sent before: no longer than the response would be waited for.
+        let wait = expects.map_or(MAILBOX_WAIT, Duration::from_millis);
+        let sent = tokio::time::timeout(wait, links.send(&node, head, blob, lanes)).await;
+        if let Some(kind) = sent.map_or(Some(SendErrorKind::Timeout), |sent| sent.err().map(SendErrorKind::from)) {
             let Some(id) = id else {
                 return Err((kind, Outgoing { target, content, expects, then: Then::Receive { context: None }, inherited: handed_on }));
             };
@@ -282,7 +291,11 @@ impl Router {
                     blob: None,
                 };
                 let lanes = Address::new(node, reply.process.clone()).map_or(1, |address| from.lanes_to(&address));
-                return links.send(node, head, content.blob, lanes).await.map_err(|_| RespondError::Offline);
+                return match content.blob {
+                    // Its sender is slowed down with it: that is what bounds the blobs under way.
+                    Some(blob) => links.send(node, head, Some(blob), lanes).await.map_err(|_| RespondError::Offline),
+                    None => self.answer_abroad(links, node, head, reply.request),
+                };
             }
             let Some(requester) = self.find(&reply.process) else { return Ok(()) };
             // Whoever no longer waits does not want the answer.
@@ -304,6 +317,34 @@ impl Router {
         }
     }
 
+    /// Answers a process of another node without waiting for it: one that takes no answers must not hold up whoever answers others too. What finds no room at once is
+    /// sent later by a task of its own (so responses can overtake each other), within bounds for each node.
+    fn answer_abroad(&self, links: &Links, node: &str, head: Head, request: RequestId) -> Result<(), RespondError> {
+        let bytes = head.body.len() + head.metadata.as_ref().map_or(0, String::len);
+        let (owned_links, owned_node) = (links.clone(), node.to_owned());
+        let mut sending = Box::pin(async move { owned_links.send(&owned_node, head, None, 1).await });
+        if let Some(sent) = futures::FutureExt::now_or_never(&mut sending) {
+            return sent.map_err(|_| RespondError::Offline);
+        }
+        let refuse = {
+            let (links, node) = (links.clone(), node.to_owned());
+            move |why: &str| links.refuse(&node, request, Refusal::Busy(why.into()))
+        };
+        let Some(place) = Waiting::enter(&self.answers, node, bytes) else {
+            refuse("too many responses wait to be taken");
+            return Err(RespondError::Offline);
+        };
+        tokio::spawn(async move {
+            match tokio::time::timeout(MAILBOX_WAIT, sending).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a response could not be sent"),
+                Err(_) => refuse("the response was not taken in time"),
+            }
+            drop(place);
+        });
+        Ok(())
+    }
+
     /// Tells whoever waits that no response will come.
     pub(crate) fn fail(&self, reply: &ReplyTo, kind: SendErrorKind) {
         let mut next = Some((reply.clone(), kind));
@@ -319,6 +360,41 @@ impl Router {
                     next = requester.pending.lock().fail(reply.request, kind);
                     requester.mailbox.wake();
                 }
+            }
+        }
+    }
+}
+
+/// Responses that wait for room on their way to a node, and their bytes.
+type Answers = Arc<Mutex<HashMap<String, (usize, usize)>>>;
+
+/// The place of one of them. Dropping it gives the place back.
+struct Waiting {
+    answers: Answers,
+    node: String,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// None: as many wait for that node as may.
+    fn enter(answers: &Answers, node: &str, bytes: usize) -> Option<Self> {
+        let mut all = answers.lock();
+        let (count, sum) = all.entry(node.into()).or_default();
+        if *count >= WAITING_ANSWERS || sum.saturating_add(bytes) > WAITING_BYTES {
+            return None;
+        }
+        (*count, *sum) = (*count + 1, *sum + bytes);
+        Some(Self { answers: answers.clone(), node: node.into(), bytes })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut all = self.answers.lock();
+        if let Some((count, sum)) = all.get_mut(&self.node) {
+            (*count, *sum) = (count.saturating_sub(1), sum.saturating_sub(self.bytes));
+            if *count == 0 {
+                all.remove(&self.node);
             }
         }
     }

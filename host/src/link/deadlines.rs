@@ -9,6 +9,8 @@ pub struct Deadlines {
     pub connect: Duration,
     /// For the TLS handshake, on either side. Bounds how long a stranger occupies one of the places for handshakes.
     pub handshake: Duration,
+    /// How long handshake and greeting are left alone, if all places for them are taken and another waits.
+    pub handshake_grace: Duration,
     /// For the greeting that follows the handshake.
     pub hello: Duration,
     /// How long a link may be silent before it is asked for a sign of life.
@@ -35,6 +37,7 @@ impl Default for Deadlines {
         Self {
             connect: Duration::from_secs(10),
             handshake: Duration::from_secs(10),
+            handshake_grace: Duration::from_secs(1),
             hello: Duration::from_secs(5),
             ping_after: Duration::from_secs(10),
             dead_after: Duration::from_secs(30),

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::handshake::{GreetingError, hear, refuse, welcome};
 use super::peer::Shared;
+use super::places::Place;
 use super::protocol::{Code, VERSION, Welcome};
 use super::session::Remote;
 use super::{dial, lane_driver, tls};
@@ -48,15 +48,17 @@ pub(super) async fn listen(shared: Arc<Shared>, address: SocketAddr) -> io::Resu
 
 async fn accept(shared: &Arc<Shared>, listener: &TcpListener, acceptor: &TlsAcceptor) {
     loop {
-        // First a place, then a connection: those beyond wait in the system's queue.
-        let Ok(place) = shared.handshakes.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((socket, from)) => {
+                // Those beyond wait in the system's queue.
+                let Some(place) = shared.places.take().await else { return };
                 let (task_shared, acceptor) = (shared.clone(), acceptor.clone());
                 shared.spawn(async move {
                     let stopping = task_shared.stopping.clone();
+                    let wanted = place.wanted.clone();
                     tokio::select! {
                         () = serve(task_shared, acceptor, socket, from, place) => {}
+                        () = wanted.cancelled() => tracing::debug!(%from, "a connection that was slow to show who it is made room for another"),
                         () = stopping.cancelled() => {}
                     }
                 });
@@ -69,7 +71,7 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, acceptor: &TlsAcce
     }
 }
 
-async fn serve(shared: Arc<Shared>, acceptor: TlsAcceptor, socket: TcpStream, from: SocketAddr, place: OwnedSemaphorePermit) {
+async fn serve(shared: Arc<Shared>, acceptor: TlsAcceptor, socket: TcpStream, from: SocketAddr, place: Place) {
     let handshake = async {
         dial::set_up(&socket)?;
         match acceptor.accept(socket).into_fallible().await {

@@ -4,7 +4,7 @@
 //! and takes them through [`Inbound`]. Layout, in the order in which a message passes:
 //!
 //! - this file: what the node calls, and what it must offer
-//! - `peer`: the links of one peer, and the one attempt to dial it that all who wait share; `dial` and `listen`: how connections come to be; `tls` and `handshake`: how they are secured and greeted
+//! - `peer`: the links of one peer, and the one attempt to dial it that all who wait share; `dial` and `listen` (with `places`): how connections come to be; `tls` and `handshake`: how they are secured and greeted
 //! - `session`: one link's state, without sockets: what may be sent (`windows`), what was received (`inbox`), the lanes and who uses them (`lanes`, `lane`, `conversation`)
 //! - `driver` and `lane_driver`: the tasks that read and write a link and a lane, over any byte stream
 //! - `protocol` and `frame`: the wire format, which `protocol` documents in full; `deadlines`: every time limit
@@ -40,6 +40,7 @@ mod lane_driver;
 mod lanes;
 mod listen;
 mod peer;
+mod places;
 mod protocol;
 mod session;
 #[cfg(test)]

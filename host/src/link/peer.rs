@@ -10,12 +10,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared as SharedFuture};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::deadlines::Deadlines;
+use super::places::Places;
 use super::protocol::{Code, Frame};
 use super::session::{Outgoing, Remote, Session};
 use super::tls::Tls;
@@ -36,7 +36,8 @@ pub(super) struct Shared {
     pub(super) tls: Tls,
     /// Of this run of the node: see `protocol`.
     pub(super) instance: u64,
-    pub(super) handshakes: Arc<Semaphore>,
+    /// For connections that others open.
+    pub(super) places: Arc<Places>,
     inbound: OnceLock<Weak<dyn Inbound>>,
     links: Mutex<HashMap<String, Arc<PeerLinks>>>,
     /// No more connections.
@@ -48,12 +49,13 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(identity: &Identity, peers: Arc<Peers>, deadlines: Deadlines) -> Result<Self, IdentityError> {
+        let places = Places::new(MAX_HANDSHAKES, deadlines.handshake_grace);
         Ok(Self {
             peers,
             deadlines,
             tls: Tls::new(identity.certified_key()?),
             instance: rand::random(),
-            handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
+            places,
             inbound: OnceLock::new(),
             links: Mutex::default(),
             stopping: CancellationToken::new(),
