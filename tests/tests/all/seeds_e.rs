@@ -76,7 +76,7 @@ fn a_stream_that_dies_does_not_lose_the_transfer() {
     random_file(&bob.file("file"), 40 << 20);
     for (arguments, to) in [(["get", "bob:file", "back"], alice.scratch().join("back")), (["put", "back", "bob:there"], bob.file("there"))] {
         proxy.hold_after(8 << 20);
-        let mut running = alice.start([&arguments[..], &["--streams", "4"]].concat());
+        let running = alice.start([&arguments[..], &["--streams", "4"]].concat());
         for _ in 0..2 {
             proxy.held();
             assert!(proxy.cut_last(), "there is a connection to cut");
