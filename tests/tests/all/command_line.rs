@@ -349,4 +349,3 @@ fn quiet_says_nothing_but_errors() {
     let outcome = alice.run(["-q", "get", "bob:x", "-"]).ok();
     assert_eq!((outcome.bytes.len(), outcome.stderr.as_str()), (1 << 20, ""));
 }
-

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use transship_tests::package::{install_puppet, tell};
+use transship_tests::package::install_puppet;
 use transship_tests::raw_peer::{Head, HeadKind, NO_SESSION, PATIENCE, RawPeer, VIOLATION, kind, tcp, until_closed};
 use transship_tests::{Home, Serving, differ, eventually, introduce, random_file};
 
@@ -542,4 +542,3 @@ fn who_takes_no_answers_does_not_keep_them_from_others() {
     siege.alice_is_served();
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
 }
-

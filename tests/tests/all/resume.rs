@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
-use transship_tests::transfer::{Wired, hidden_in, journaled, names_in, safe_on_disk};
+use transship_tests::transfer::{Wired, hidden_in, journaled, safe_on_disk};
 use transship_tests::{Home, Outcome, Running, differ, eventually, pair, random_file};
 
 const SIZE: u64 = 40 << 20;
