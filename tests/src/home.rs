@@ -22,7 +22,12 @@ pub struct Home {
 impl Home {
     /// A new node of this name.
     pub fn new(name: &str) -> Self {
-        let home = Self { folder: tempfile::Builder::new().prefix("transship-test-").tempdir().unwrap(), name: name.into() };
+        Self::new_in(&std::env::temp_dir(), name)
+    }
+
+    /// A new node of this name, its folder somewhere in this one.
+    pub fn new_in(folder: &Path, name: &str) -> Self {
+        let home = Self { folder: tempfile::Builder::new().prefix("transship-test-").tempdir_in(folder).unwrap(), name: name.into() };
         home.run(["init", "--name", name]).ok();
         home.share_compiled_code();
         home
@@ -273,7 +278,12 @@ pub fn introduce(one: (&Home, Option<&Serving>, &str), other: (&Home, Option<&Se
 
 /// Two nodes that serve and know each other: what `alice` lets `bob` do, and the other way round.
 pub fn pair(alice_allows: &str, bob_allows: &str) -> ((Home, Serving), (Home, Serving)) {
-    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    pair_in(&std::env::temp_dir(), alice_allows, bob_allows)
+}
+
+/// The same, with their folders somewhere in this one.
+pub fn pair_in(folder: &Path, alice_allows: &str, bob_allows: &str) -> ((Home, Serving), (Home, Serving)) {
+    let (alice, bob) = (Home::new_in(folder, "alice"), Home::new_in(folder, "bob"));
     let (alice_serves, bob_serves) = (alice.serve(), bob.serve());
     introduce((&alice, Some(&alice_serves), alice_allows), (&bob, Some(&bob_serves), bob_allows));
     ((alice, alice_serves), (bob, bob_serves))

@@ -1,6 +1,6 @@
 //! What this machine says of its processes and lets the tests do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A figure out of a process's `status`, in bytes: `VmRSS` (memory in use), `VmHWM` (the most that ever was).
@@ -12,6 +12,13 @@ pub fn memory(pid: u32, figure: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':')).unwrap_or_else(|| panic!("no {figure} in {status}"));
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
     kibibytes << 10
+}
+
+/// A folder for so many bytes: in memory where there is room for them, so that a test of the node is none of the disk.
+pub fn quick_folder(bytes: u64) -> PathBuf {
+    let shared = Path::new("/dev/shm");
+    let free = rustix::fs::statvfs(shared).map_or(0, |disk| disk.f_bavail * disk.f_frsize);
+    if free > 2 * bytes { shared.into() } else { std::env::temp_dir() }
 }
 
 /// Sends a signal to a process of the test's: `INT`, `TERM`, `STOP`, `CONT` or `KILL`.

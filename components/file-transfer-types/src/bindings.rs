@@ -39,6 +39,7 @@ wit_bindgen::generate!({
         "transship:file-transfer/file-transfer-protocol@0.1.0/internal-request": [#[serde(rename_all = "kebab-case")]],
         "transship:file-transfer/file-transfer-protocol@0.1.0/internal-response": [#[serde(rename_all = "kebab-case")]],
         "transship:file-transfer/file-transfer-worker@0.1.0/location": [#[serde(rename_all = "kebab-case")]],
+        "transship:file-transfer/file-transfer-worker@0.1.0/rival": [#[serde(rename_all = "kebab-case")]],
         "transship:file-transfer/file-transfer-worker@0.1.0/download-request": [#[serde(rename_all = "kebab-case")]],
         "transship:file-transfer/file-transfer-worker@0.1.0/upload-request": [#[serde(rename_all = "kebab-case")]],
         "transship:file-transfer/file-transfer-worker@0.1.0/store-request": [#[serde(rename_all = "kebab-case")]],

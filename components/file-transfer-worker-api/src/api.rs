@@ -14,7 +14,8 @@ impl Guest for Api {
     fn start_download(our: Address, source: Address, name: String, target: Address, is_requestor: bool) -> Result<String, TransferError> {
         let target = if is_requestor { source } else { target };
         let local = Some(worker::Location { drive: "files".into(), name: name.clone() });
-        start::download(&our, worker::DownloadRequest { name, target, is_requestor, local, slot: None, options: None }, Vec::new()).map_err(convert::error)
+        start::download(&our, worker::DownloadRequest { name, target, is_requestor, local, slot: None, rivals: None, options: None }, Vec::new())
+            .map_err(convert::error)
     }
 
     fn start_download_with(our: Address, request: DownloadRequest, grants: Vec<Capability>) -> Result<String, TransferError> {

@@ -9,13 +9,13 @@ pub(crate) fn location(location: api::Location) -> worker::Location {
 }
 
 pub(crate) fn download(request: api::DownloadRequest) -> worker::DownloadRequest {
-    let api::DownloadRequest { name, target, is_requestor, local, slot, options: how } = request;
-    worker::DownloadRequest { name, target, is_requestor, local: local.map(location), slot, options: how.map(options) }
+    let api::DownloadRequest { name, target, is_requestor, local, slot, rivals: _, options: how } = request;
+    worker::DownloadRequest { name, target, is_requestor, local: local.map(location), slot, rivals: None, options: how.map(options) }
 }
 
 pub(crate) fn upload(request: api::UploadRequest) -> worker::UploadRequest {
-    let api::UploadRequest { name, target, is_requestor, local, slot, size, options: how } = request;
-    worker::UploadRequest { name, target, is_requestor, local: local.map(location), slot, size, options: how.map(options) }
+    let api::UploadRequest { name, target, is_requestor, local, slot, rivals: _, size, options: how } = request;
+    worker::UploadRequest { name, target, is_requestor, local: local.map(location), slot, rivals: None, size, options: how.map(options) }
 }
 
 fn options(options: out::TransferOptions) -> types::TransferOptions {

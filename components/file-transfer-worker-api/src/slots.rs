@@ -1,5 +1,5 @@
 //! Which slot a transfer gets: two transfers of one process into the same place must not share a partial file, and one that resumes must find the file of the
-//! attempt before it. So each gets the lowest slot that no running transfer to that place has.
+//! attempt before it. So each gets the lowest slot that no running transfer to that place has, and hears which the others are: one of them may be cut off without knowing it yet.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,18 +15,27 @@ thread_local! {
 #[derive(Debug, Default)]
 struct Slots(BTreeMap<String, (String, u32)>);
 
+/// What a transfer gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Its slot.
+    pub(crate) slot: u32,
+    /// The transfers to the same place that run, and their slots.
+    pub(crate) others: Vec<(String, u32)>,
+}
+
 impl Slots {
-    fn take(&mut self, id: &str, place: String, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> u32 {
+    fn take(&mut self, id: &str, place: String, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> Taken {
         self.0.retain(|id, _| running(id));
-        let taken: Vec<u32> = self.0.values().filter(|(other, _)| *other == place).map(|(_, slot)| *slot).collect();
-        let slot = wanted.unwrap_or_else(|| (0..).find(|slot| !taken.contains(slot)).unwrap_or_default());
+        let others: Vec<(String, u32)> = self.0.iter().filter(|(_, (other, _))| *other == place).map(|(id, (_, slot))| (id.clone(), *slot)).collect();
+        let slot = wanted.unwrap_or_else(|| (0..).find(|slot| others.iter().all(|(_, taken)| taken != slot)).unwrap_or_default());
         self.0.insert(id.into(), (place, slot));
-        slot
+        Taken { slot, others }
     }
 }
 
 /// Takes the lowest free slot for a transfer to a place, or the one that is wanted. `running` tells whether a transfer still runs.
-pub(crate) fn take(id: &str, place: String, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> u32 {
+pub(crate) fn take(id: &str, place: String, wanted: Option<u32>, running: impl Fn(&str) -> bool) -> Taken {
     TAKEN.with_borrow_mut(|slots| slots.take(id, place, wanted, running))
 }
 
@@ -45,12 +54,13 @@ mod tests {
     #[test]
     fn transfers_to_one_place_get_slots_of_their_own_and_a_later_one_takes_over_a_free_one() {
         let mut slots = Slots::default();
-        assert_eq!(slots.take("1", "a".into(), None, |_| true), 0);
-        assert_eq!(slots.take("2", "a".into(), None, |_| true), 1);
-        assert_eq!(slots.take("3", "b".into(), None, |_| true), 0);
-        assert_eq!(slots.take("4", "a".into(), None, |id| id != "1"), 0, "the slot of an ended transfer is free");
-        assert_eq!(slots.take("5", "a".into(), Some(7), |_| true), 7);
-        assert_eq!(slots.take("6", "a".into(), None, |_| true), 2);
+        let taken = |slot, others: &[(&str, u32)]| Taken { slot, others: others.iter().map(|(id, slot)| ((*id).into(), *slot)).collect() };
+        assert_eq!(slots.take("1", "a".into(), None, |_| true), taken(0, &[]));
+        assert_eq!(slots.take("2", "a".into(), None, |_| true), taken(1, &[("1", 0)]));
+        assert_eq!(slots.take("3", "b".into(), None, |_| true), taken(0, &[]));
+        assert_eq!(slots.take("4", "a".into(), None, |id| id != "1"), taken(0, &[("2", 1)]), "the slot of an ended transfer is free");
+        assert_eq!(slots.take("5", "a".into(), Some(7), |_| true), taken(7, &[("2", 1), ("4", 0)]));
+        assert_eq!(slots.take("6", "a".into(), None, |_| true).slot, 2);
     }
 
     #[test]

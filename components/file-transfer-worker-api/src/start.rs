@@ -1,7 +1,7 @@
 //! Starting workers: checks what can be checked at once, spawns the worker with what it needs and no more, and hands it its request.
 
 use file_transfer_types::types::{TransferError, TransferState};
-use file_transfer_types::worker::{DownloadRequest, Location, ProgressRequest, Request, StoreRequest, UploadRequest};
+use file_transfer_types::worker::{DownloadRequest, Location, ProgressRequest, Request, Rival, StoreRequest, UploadRequest};
 use file_transfer_types::{errors, names, options::Settings};
 use serde::Serialize;
 use transship_guest::address::{Address, ProcessId, is_name_part};
@@ -29,7 +29,9 @@ pub(crate) fn download(our: &Address, mut request: DownloadRequest, grants: Vec<
         // The provider's name completes a folder; when it is a digest, the worker learns the name first.
         check_target(&local.name)?;
         let place = slots::place(&request.target.node, &request.name, &local, is_lent(&grants, &local.drive));
-        request.slot = Some(slots::take(&id, place, request.slot, |id| is_running(our, id)));
+        let taken = slots::take(&id, place, request.slot, |id| is_running(our, id));
+        request.slot = Some(taken.slot);
+        request.rivals = Some(rivals(our, &taken));
     } else {
         names::check(&local.name)?;
     }
@@ -50,7 +52,9 @@ pub(crate) fn upload(our: &Address, mut request: UploadRequest, grants: Vec<Capa
     names::check(&local.name)?;
     if !request.is_requestor {
         let place = slots::place(&request.target.node, &request.name, &local, is_lent(&grants, &local.drive));
-        request.slot = Some(slots::take(&id, place, request.slot, |id| is_running(our, id)));
+        let taken = slots::take(&id, place, request.slot, |id| is_running(our, id));
+        request.slot = Some(taken.slot);
+        request.rivals = Some(rivals(our, &taken));
     }
     let needs = if request.is_requestor { Rights::READ | Rights::LIST } else { Rights::all() };
     let name = request.name.clone();
@@ -137,6 +141,10 @@ fn duplicates(grants: &[Capability]) -> Vec<Capability> {
 /// A new id of so many random bytes.
 fn new_id(bytes: u32) -> String {
     hex::encode(&timer::random(bytes))
+}
+
+fn rivals(our: &Address, taken: &slots::Taken) -> Vec<Rival> {
+    taken.others.iter().filter_map(|(id, slot)| Some(Rival { slot: *slot, worker: process_of(our, id)? })).collect()
 }
 
 fn is_running(our: &Address, id: &str) -> bool {

@@ -4,6 +4,7 @@
 //! - [`session`]: the conversation with the parent and the counterpart; [`wire`]: what goes over it
 //! - [`receive`]: the side that asks for bytes, writes, verifies and publishes
 //! - [`send`]: the side that says what the file is and gives its bytes
+//! - [`rivals`]: which of several transfers to one place has which partial file
 //! - [`store`]: the receiving end of a segmented store
 //! - [`journal`], [`ranges`], [`pace`], [`liveness`], [`progress`]: state and rules, without a call to the node
 //!
@@ -16,6 +17,7 @@ mod pace;
 mod progress;
 mod ranges;
 mod receive;
+mod rivals;
 mod send;
 mod session;
 mod store;
@@ -74,15 +76,15 @@ fn download(our: Address, parent: Address, request: DownloadRequest) {
 }
 
 fn run_download(session: &mut Session, request: DownloadRequest) -> Result<TransferSummary, TransferError> {
-    let DownloadRequest { name, target, is_requestor, local, slot, options } = request;
+    let DownloadRequest { name, target, is_requestor, local, slot, rivals, options } = request;
     let local = local.ok_or_else(no_local)?;
     if !is_requestor {
         return send::run(session, send::Job { name, local, ask: None, to: Some(target) });
     }
     // Where it is put here is nobody else's business, and which process here asks, the node says.
     let ours = session.our.clone();
-    let asked = DownloadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, options };
-    receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), ask: Some((target, asked)), from: None })
+    let asked = DownloadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, rivals: None, options };
+    receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), rivals: rivals.unwrap_or_default(), ask: Some((target, asked)), from: None })
 }
 
 fn upload(our: Address, parent: Address, request: UploadRequest) {
@@ -93,13 +95,13 @@ fn upload(our: Address, parent: Address, request: UploadRequest) {
 }
 
 fn run_upload(session: &mut Session, request: UploadRequest) -> Result<TransferSummary, TransferError> {
-    let UploadRequest { name, target, is_requestor, local, slot, size, options } = request;
+    let UploadRequest { name, target, is_requestor, local, slot, rivals, size, options } = request;
     let local = local.ok_or_else(no_local)?;
     if !is_requestor {
-        return receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), ask: None, from: Some(target) });
+        return receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), rivals: rivals.unwrap_or_default(), ask: None, from: Some(target) });
     }
     let ours = session.our.clone();
-    let asked = UploadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, size, options };
+    let asked = UploadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, rivals: None, size, options };
     send::run(session, send::Job { name, local, ask: Some((target, asked)), to: None })
 }
 

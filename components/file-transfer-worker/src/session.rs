@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use file_transfer_types::errors::{describe, from_send};
+use file_transfer_types::errors::{describe, from_send, keeps};
 use file_transfer_types::options::Settings;
 use file_transfer_types::protocol::{ChunkRequest, InternalRequest, InternalResponse, ReportRequest};
 use file_transfer_types::types::{TransferError, TransferState, TransferSummary};
@@ -25,6 +25,7 @@ use crate::liveness::{Liveness, Silence};
 use crate::pace::Pace;
 use crate::progress::Progress;
 use crate::receive::Ask;
+use crate::rivals::{COUNTERPART_PATIENCE, Claims};
 pub(crate) use crate::wire::Context;
 use crate::wire::{acknowledgement, log_failure, send, started};
 
@@ -34,6 +35,8 @@ const TICK: u64 = 200;
 const PARENT_PATIENCE: u64 = 10_000;
 /// How long the counterpart may take to acknowledge the end.
 const END_PATIENCE: u64 = 10_000;
+/// How long the parent of a sender waits to hear of the end until the receiver knows: what the receiver is to leave behind then, it has heard, should this node end next.
+const RECEIVER_FIRST: u64 = 2_000;
 /// How many messages are kept for a counterpart that is not known yet.
 const STASH: usize = 16;
 
@@ -54,6 +57,8 @@ pub(crate) enum Event {
     Noted(Context),
     /// It has not.
     NotNoted(Context, SendErrorKind),
+    /// The transfer that was asked whether it runs: the slot it was thought to have, and the one it uses.
+    Claimed(u32, Option<u32>),
     /// An operation that was begun is done.
     Completion(Completion),
     /// Some time has passed.
@@ -74,12 +79,15 @@ pub(crate) struct Session {
     pub(crate) progress: Progress,
     /// The counterpart said how it ended: it needs not be told.
     pub(crate) told_by_counterpart: bool,
+    /// The counterpart was told how it ended, and has not said that it knows.
+    telling: bool,
     parent: Address,
     counterpart: Option<Address>,
     stash: Vec<(Address, InternalRequest, Option<Responder>)>,
     ready: VecDeque<Event>,
     pace: Pace<worker::ProgressRequest>,
     liveness: Liveness,
+    claims: Claims,
     tick: u64,
     last_report: u64,
     started: u64,
@@ -99,12 +107,14 @@ impl Session {
             busy: false,
             progress,
             told_by_counterpart: false,
+            telling: false,
             parent,
             counterpart: None,
             stash,
             ready,
             pace: Pace::default(),
             liveness,
+            claims: Claims::default(),
             tick,
             last_report: 0,
             started,
@@ -159,9 +169,15 @@ impl Session {
 
     /// Tells the counterpart how far it is, about once a second.
     pub(crate) fn report(&mut self) {
-        let now = now();
-        if now.saturating_sub(self.last_report) >= 1_000 {
-            self.last_report = now;
+        if now().saturating_sub(self.last_report) >= 1_000 {
+            self.report_now();
+        }
+    }
+
+    /// Tells the counterpart where it stands, which its parent must hear.
+    pub(crate) fn report_now(&mut self) {
+        self.last_report = now();
+        if self.counterpart.is_some() {
             let report = ReportRequest { bytes_done: self.progress.bytes_done, state: self.progress.state.clone() };
             // A report that is lost is made up for by the next.
             let _ = self.send(&InternalRequest::Report(report), None);
@@ -201,6 +217,26 @@ impl Session {
     /// Makes [`Event::Tick`] come soon. Not at once: timers that are due come before messages, and these must have their turn in between.
     pub(crate) fn soon(&mut self) {
         timer::set(1);
+    }
+
+    /// The slot of a receiver is decided: rivals may hear of it.
+    pub(crate) fn decided(&mut self, slot: u32) {
+        if self.claims.decided(slot, self.counterpart.is_some()) {
+            self.ask_for_claims();
+        }
+    }
+
+    /// Events that were not for whoever waited: they come again.
+    pub(crate) fn put_back(&mut self, events: Vec<Event>) {
+        for event in events.into_iter().rev() {
+            self.ready.push_front(event);
+        }
+    }
+
+    fn ask_for_claims(&mut self) {
+        if self.send(&InternalRequest::Ping, Some((Context::PingForClaim, COUNTERPART_PATIENCE))).is_err() {
+            self.claims.answer();
+        }
     }
 
     /// Waits for the next event.
@@ -263,6 +299,12 @@ impl Session {
             }
             return Ok(());
         }
+        if received.source.node == self.our.node && matches!(received.json(), Ok(InternalRequest::Claim)) {
+            if self.claims.add(respond_later(), self.counterpart.is_some()) {
+                self.ask_for_claims();
+            }
+            return Ok(());
+        }
         if received.source == self.parent {
             if let Ok(worker::Request::Cancel(keep)) = received.json() {
                 if received.expects_response() {
@@ -302,6 +344,11 @@ impl Session {
         match context {
             Some(Context::Progress) => self.pace.taken(),
             Some(Context::Ping) => self.liveness.ping_ended(),
+            Some(Context::PingForClaim) => self.claims.answer(),
+            Some(Context::Claim(of)) => {
+                let slot = if let Ok(InternalResponse::Claim(slot)) = received.json() { slot } else { Some(of) };
+                self.ready.push_back(Event::Claimed(of, slot));
+            }
             Some(Context::Start) => self.ready.push_back(Event::Started(started(&received))),
             Some(Context::Chunk(ask)) => {
                 let outcome = match received.json() {
@@ -310,7 +357,9 @@ impl Session {
                 };
                 self.ready.push_back(Event::Chunk(ask, outcome, received.response.blob));
             }
-            Some(context @ (Context::Size | Context::Digest | Context::Finished)) if of_counterpart => self.ready.push_back(Event::Noted(context)),
+            Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) if of_counterpart => {
+                self.ready.push_back(Event::Noted(context));
+            }
             _ => warn!("{} answered what was not asked", received.source),
         }
     }
@@ -327,9 +376,14 @@ impl Session {
                 self.liveness.ping_ended();
                 self.try_again_after(&kind, "whether it is there")?;
             }
+            Some(Context::PingForClaim) => {
+                return Err(TransferError::Interrupted(format!("{} does not answer any more, and the same was asked for again", self.node)));
+            }
+            // One that takes too long is left alone.
+            Some(Context::Claim(of)) => self.ready.push_back(Event::Claimed(of, matches!(kind, SendErrorKind::Timeout).then_some(of))),
             Some(Context::Start) => self.ready.push_back(Event::NotStarted(kind)),
             Some(Context::Chunk(ask)) => self.ready.push_back(Event::NoChunk(ask, kind)),
-            Some(context @ (Context::Size | Context::Digest | Context::Finished)) => self.ready.push_back(Event::NotNoted(context, kind)),
+            Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) => self.ready.push_back(Event::NotNoted(context, kind)),
             None => warn!("a request of unknown context failed: {kind:?}"),
         }
         Ok(())
@@ -352,14 +406,20 @@ impl Session {
 
     /// Tells everybody how it ended, and waits (for a bounded time) until they know.
     pub(crate) fn end(mut self, outcome: &Result<TransferSummary, TransferError>, receiving: bool) {
-        let mut telling = false;
+        self.claims.end();
+        self.telling = false;
         if self.counterpart.is_some() && !self.told_by_counterpart {
-            if receiving {
-                telling = self.send(&InternalRequest::Finished(outcome.clone()), Some((Context::Finished, END_PATIENCE))).is_ok();
-            } else if let Err(error) = outcome {
-                // The receiver needs not answer; it ends, and tells its own parent.
-                let _ = self.send(&InternalRequest::Failed(error.clone()), None);
-            }
+            let (told, context) = match outcome {
+                _ if receiving => (Some(InternalRequest::Finished(outcome.clone())), Context::Finished),
+                Err(error) => (Some(InternalRequest::Failed(error.clone())), Context::Failed),
+                Ok(_) => (None, Context::Failed),
+            };
+            let sent = told.is_some_and(|told| self.send(&told, Some((context, END_PATIENCE))).is_ok());
+            // One that can't be reached will not say that it knows, and one that keeps what it has does so in any case. Whoever tries again at once must find the place of this transfer free.
+            self.telling = sent && !outcome.as_ref().is_err_and(keeps);
+        }
+        if !receiving {
+            self.wait_until_told(outcome, now() + RECEIVER_FIRST);
         }
         self.progress.state = match outcome {
             Ok(summary) => {
@@ -373,17 +433,32 @@ impl Session {
             }
         };
         self.pace.tell(self.progress.report());
+        // The last report goes out when the one before it was taken; then it is waited for.
         let deadline = now() + 2 * PARENT_PATIENCE;
         self.flush();
-        // The last report goes out when the one before it was taken; then it is waited for.
-        while (self.pace.waiting() || telling) && now() < deadline {
-            match self.next() {
-                Ok(Event::Noted(Context::Finished) | Event::NotNoted(Context::Finished, _)) => telling = false,
-                // Whoever cancels now, or vanishes, changes nothing any more.
-                Err(_) => telling = false,
-                Ok(_) => {}
-            }
-            self.flush();
+        while (self.pace.waiting() || self.telling) && now() < deadline {
+            self.wind_up(outcome);
         }
+    }
+
+    fn wait_until_told(&mut self, outcome: &Result<TransferSummary, TransferError>, deadline: u64) {
+        while self.telling && now() < deadline {
+            self.wind_up(outcome);
+        }
+    }
+
+    /// Deals with one event after the end.
+    fn wind_up(&mut self, outcome: &Result<TransferSummary, TransferError>) {
+        match self.next() {
+            Ok(Event::Noted(Context::Finished | Context::Failed) | Event::NotNoted(Context::Finished | Context::Failed, _)) => self.telling = false,
+            Ok(Event::Told(InternalRequest::Chunk(_))) => {
+                let error = outcome.clone().err().unwrap_or_else(|| TransferError::Failed("the transfer is over".into()));
+                log_failure("the answer to a chunk request", respond_json(&InternalResponse::Chunk(Err(error))));
+            }
+            // Whoever cancels now, or vanishes, changes nothing any more.
+            Err(_) => self.telling = false,
+            Ok(_) => {}
+        }
+        self.flush();
     }
 }

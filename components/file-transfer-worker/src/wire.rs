@@ -25,6 +25,12 @@ pub(crate) enum Context {
     Finished,
     /// Are you there?
     Ping,
+    /// The same, because a rival wants to know.
+    PingForClaim,
+    /// To the worker that has this slot: does your transfer run?
+    Claim(u32),
+    /// It was told that we can't go on.
+    Failed,
     /// A report to the parent.
     Progress,
 }
@@ -46,8 +52,9 @@ pub(crate) fn acknowledgement(request: &InternalRequest) -> Option<InternalRespo
         InternalRequest::Size(_) => Some(InternalResponse::Size),
         InternalRequest::Digest(_) => Some(InternalResponse::Digest),
         InternalRequest::Finished(_) => Some(InternalResponse::Finished),
+        InternalRequest::Failed(_) => Some(InternalResponse::Failed),
         InternalRequest::Ping => Some(InternalResponse::Ping),
-        InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Failed(_) => None,
+        InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Claim => None,
     }
 }
 

@@ -50,7 +50,7 @@ impl Manager {
         let name = request.name.clone();
         let local = Some(Location { drive: DRIVE.into(), name: path });
         // Where the asker is, the node says; what its message says of addresses and places is not for us.
-        let request = DownloadRequest { target: source.clone(), is_requestor: false, local, slot: None, ..request };
+        let request = DownloadRequest { target: source.clone(), is_requestor: false, local, slot: None, rivals: None, ..request };
         let id = api::start_download_with(&self.our, &request, Vec::new())?;
         self.serving(id, Transfer::serving(source.node.clone(), name, false))
     }
@@ -73,7 +73,7 @@ impl Manager {
         }
         let name = request.name.clone();
         let local = Some(Location { drive: DRIVE.into(), name: name.clone() });
-        let request = UploadRequest { target: received.source.clone(), is_requestor: false, local, slot: None, ..request };
+        let request = UploadRequest { target: received.source.clone(), is_requestor: false, local, slot: None, rivals: None, ..request };
         let id = api::start_upload(&self.our, &request, Vec::new())?;
         self.serving(id, Transfer::serving(received.source.node.clone(), name, true))
     }

@@ -32,6 +32,7 @@ impl Manager {
             is_requestor: true,
             local: Some(local),
             slot: None,
+            rivals: None,
             options: get.options,
         };
         let grants = lent.iter().map(Lent::duplicate).collect();
@@ -56,6 +57,7 @@ impl Manager {
             is_requestor: true,
             local: Some(Location { drive, name: path }),
             slot: None,
+            rivals: None,
             size: None,
             options: put.options,
         };

@@ -78,10 +78,10 @@ impl Settings {
 # The address that others reach this node by, if it is not the one that `transship ticket` finds:
 # host = "files.example.org"
 
-# A drive may be another folder, have a limit in bytes, or be held in memory:
+# A drive may be another folder, or be held in memory, of so many bytes at most:
 # [drives."package:publisher/drive"]
 # folder = "/srv/files"
-# quota = 10000000000
+# [drives."package:publisher/another"]
 # memory = 100000000
 "#,
         );
@@ -119,7 +119,8 @@ mod tests {
         let uncommented: String =
             text.lines().map(|line| line.strip_prefix("# ").filter(|rest| !rest.ends_with(':')).unwrap_or(line).to_owned() + "\n").collect();
         let settings = parse(&uncommented).unwrap();
-        assert_eq!(settings.drives.values().next().unwrap().memory, Some(100_000_000));
+        assert_eq!(settings.drives["package:publisher/drive"].folder, Some("/srv/files".into()));
+        assert_eq!(settings.drives["package:publisher/another"].memory, Some(100_000_000));
     }
 
     #[test]

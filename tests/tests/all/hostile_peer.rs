@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use transship_tests::package::install_puppet;
+use transship_tests::package::{install_puppet, tell};
 use transship_tests::raw_peer::{Head, HeadKind, NO_SESSION, PATIENCE, RawPeer, VIOLATION, kind, tcp, until_closed};
 use transship_tests::{Home, Serving, differ, eventually, introduce, random_file};
 
@@ -541,4 +541,27 @@ fn who_takes_no_answers_does_not_keep_them_from_others() {
     let begun = Instant::now();
     siege.alice_is_served();
     assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+}
+#[test]
+fn who_floods_the_manager_does_not_stop_anothers_transfer() {
+    let siege = Siege::lay("list,read,write");
+    install_puppet(&siege.mallory);
+    let mallory_serves = siege.mallory.serve();
+    introduce((&siege.mallory, Some(&mallory_serves), ""), (&siege.bob, Some(&siege.bob_serves), "list,read,write"));
+    let flood = json!({"flood": {"target": format!("bob@{MANAGER}"), "count": 20_000, "size": 1000}});
+    std::thread::scope(|scope| {
+        // It ends when all is sent, or when it is slowed down so much that one of them finds no room in time.
+        let flooding = scope.spawn(|| tell(&siege.mallory, "main", &flood));
+        eventually("the flood arrives", || {
+            let ps = siege.bob.run(["--json", "ps"]).ok().json();
+            ps.iter().find(|line| line["id"] == MANAGER).filter(|line| line["messages_in"].as_u64() > Some(100)).cloned()
+        });
+        let begun = Instant::now();
+        siege.alice_is_served();
+        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+        let result = flooding.join().unwrap();
+        assert!(result["taken"].as_u64() > Some(100), "{result}");
+    });
+    let ps = siege.bob.run(["--json", "ps"]).ok().json();
+    assert_eq!(ps.iter().find(|line| line["id"] == MANAGER).unwrap()["restarts"], 0);
 }

@@ -3,13 +3,17 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use transship_tests::machine::memory;
-use transship_tests::{Serving, differ, eventually, pair, sparse_file};
+use transship_tests::machine::{memory, quick_folder};
+use transship_tests::{Home, Serving, differ, eventually, pair_in, sparse_file};
 
 /// Generous: most of it is compiled code and the pool's tables. Without bounds it would be the size of the file.
 const BOUND: u64 = 300 << 20;
 /// What a window and its lanes may add while a transfer stands still.
 const WINDOW: u64 = 96 << 20;
+
+fn two_nodes() -> ((Home, Serving), (Home, Serving)) {
+    pair_in(&quick_folder(4 << 30), "", "list,read,write")
+}
 
 fn peak(serving: &Serving) -> u64 {
     memory(serving.pid(), "VmHWM")
@@ -17,7 +21,7 @@ fn peak(serving: &Serving) -> u64 {
 
 #[test]
 fn a_gibibyte_passes_through_two_nodes_and_neither_holds_it() {
-    let ((alice, alice_serves), (bob, bob_serves)) = pair("", "list,read,write");
+    let ((alice, alice_serves), (bob, bob_serves)) = two_nodes();
     let (source, target) = (bob.file("large"), alice.scratch().join("large"));
     sparse_file(&source, 1 << 30);
     alice.run(["get", "bob:large", "large", "--quiet"]).ok();
@@ -30,7 +34,7 @@ fn a_gibibyte_passes_through_two_nodes_and_neither_holds_it() {
 
 #[test]
 fn a_stream_from_standard_input_passes_through_and_is_not_held() {
-    let ((alice, alice_serves), (bob, bob_serves)) = pair("", "list,read,write");
+    let ((alice, alice_serves), (bob, bob_serves)) = two_nodes();
     let source = alice.scratch().join("stream");
     sparse_file(&source, 512 << 20);
     let input = std::fs::File::open(&source).unwrap();
@@ -45,7 +49,7 @@ fn a_stream_from_standard_input_passes_through_and_is_not_held() {
 
 #[test]
 fn a_receiver_that_stands_still_does_not_fill_the_sender() {
-    let ((alice, alice_serves), (bob, bob_serves)) = pair("", "list,read,write");
+    let ((alice, alice_serves), (bob, bob_serves)) = two_nodes();
     let (source, target) = (bob.file("large"), alice.scratch().join("large"));
     sparse_file(&source, 2 << 30);
     let mut getting =

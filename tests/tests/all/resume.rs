@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use transship_tests::transfer::{Wired, hidden_in, journaled, safe_on_disk};
+use serde_json::Value;
+use transship_tests::transfer::{Wired, hidden_in, journaled, names_in, safe_on_disk};
 use transship_tests::{Home, Outcome, Running, differ, eventually, pair, random_file};
 
 const SIZE: u64 = 40 << 20;
@@ -200,6 +201,23 @@ fn cut_off(wired: &Wired, way: &Move) {
 }
 
 #[test]
+fn a_file_that_changed_at_its_source_in_between_starts_over_and_says_so() {
+    let Scene { wired, get, put } = scene();
+    // Other content of the same size, which only the time gives away; and another size.
+    for (way, size) in [(&get, SIZE), (&put, SIZE - 1)] {
+        cut_off(&wired, way);
+        let mut content = transship_tests::random_bytes(size, 99);
+        content[0] ^= 1;
+        fs::write(&way.from, content).unwrap();
+        let outcome = wired.alice.run_json(way.command()).ok();
+        let reasons: Vec<Value> = outcome.json().iter().filter(|event| event["state"] == "restarted").map(|event| event["reason"].clone()).collect();
+        assert!(!reasons.is_empty() && reasons[0].as_str().is_some_and(|reason| !reason.is_empty()), "{}", outcome.stdout);
+        assert_eq!(outcome.event("done")["resumed"], 0);
+        way.check_whole();
+    }
+}
+
+#[test]
 fn starting_over_is_said_in_words_too() {
     let Scene { wired, get, .. } = scene();
     cut_off(&wired, &get);
@@ -226,6 +244,23 @@ fn a_cancelled_transfer_leaves_nothing() {
         assert!(!way.to().exists());
     }
     wired.alice.run_json(["cancel", "0a1b2c3d"]).fails("unknown-transfer", 3);
+}
+
+#[test]
+fn a_transfer_that_is_cancelled_in_a_folder_made_for_it_removes_the_folder_too() {
+    let wired = Wired::new("", "list,read,write");
+    let _serving = wired.alice.serve();
+    random_file(&wired.alice.scratch().join("ours"), SIZE);
+    wired.proxy.hold_after(PART);
+    let mut running = wired.alice.start(["put", "ours", "bob:a/b/c"]);
+    let id = running.started();
+    wired.proxy.held();
+    assert_eq!(hidden_in(&wired.bob.file("a/b")).len(), 2);
+    wired.alice.run(["cancel", &id]).ok();
+    wired.proxy.release();
+    running.end().code(130);
+    wired.bob.settled();
+    assert_eq!(names_in(&wired.bob.files()), Vec::<String>::new());
 }
 
 #[test]

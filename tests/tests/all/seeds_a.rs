@@ -130,6 +130,21 @@ fn check_progress(events: &[Value], size: u64, at_least: usize) {
 }
 
 #[test]
+fn progress_is_exact_from_nothing_to_all_for_the_one_who_gets_and_the_one_who_puts() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    let size = 16_345_678;
+    random_file(&bob.file("file"), size);
+    // Small chunks one by one take their time; whoever sends hears of it once a second.
+    for (arguments, midway) in [(["get", "bob:file", "back"], 2), (["put", "back", "bob:there"], 1)] {
+        let mut running = alice.start([&arguments[..], &["--chunk-size", "1k", "--window", "1", "--streams", "1"]].concat());
+        let events: Vec<Value> = std::iter::from_fn(|| running.next_line()).collect();
+        running.end().ok();
+        check_progress(&events, size, midway);
+    }
+    assert_eq!(differ(&bob.file("file"), &bob.file("there")), None);
+}
+
+#[test]
 fn a_missing_file_is_an_error_at_once_and_leaves_nothing() {
     let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
     let folder = alice.scratch().join("folder");

@@ -18,10 +18,11 @@ use file_transfer_types::errors::keeps;
 use file_transfer_types::names;
 use file_transfer_types::protocol::{InternalRequest, SizeRequest};
 use file_transfer_types::types::{ConflictPolicy, DigestMismatch, NoSpace, TransferError, TransferState, TransferSummary};
-use file_transfer_types::worker::{self, DownloadRequest, Location};
+use file_transfer_types::worker::{self, DownloadRequest, Location, Rival};
 use transship_guest::address::Address;
 use transship_guest::{info, warn};
 
+use crate::rivals;
 use crate::session::{Event, Session};
 use partial::Partial;
 use place::Place;
@@ -35,8 +36,10 @@ pub(crate) struct Job {
     pub(crate) name: String,
     /// Where to put it.
     pub(crate) local: Location,
-    /// Keeps transfers into one place apart.
+    /// Keeps transfers into one place apart: what the API suggests.
     pub(crate) slot: u32,
+    /// Those that may be running to the same place.
+    pub(crate) rivals: Vec<Rival>,
     /// On the side that asked: whom to ask, and for what.
     pub(crate) ask: Option<(Address, DownloadRequest)>,
     /// On the side that was asked: the worker that sends.
@@ -58,6 +61,7 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
             return Ok(done);
         }
     }
+    let slot = rivals::settle(session, job.slot, &job.rivals)?;
     if let Some((target, request)) = &job.ask {
         ask(session, target, request)?;
     }
@@ -71,7 +75,7 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
     if let Some(done) = settle_conflict(session, &place, &target, offer.size)? {
         return Ok(done);
     }
-    receive(session, &job, &mut offer, &place)
+    receive(session, &job, slot, &mut offer, &place)
 }
 
 /// Has the worker of the other side started.
@@ -140,9 +144,9 @@ fn skipped(session: &Session, target: &str, size: u64) -> TransferSummary {
 }
 
 /// From the offer to the published file.
-fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Place) -> Result<TransferSummary, TransferError> {
+fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest, place: &Place) -> Result<TransferSummary, TransferError> {
     // Not the drive: it is where the partial file is, and one that is lent may have another name each time.
-    let identity = [session.node.as_str(), &job.name, place.name(), &job.slot.to_string()].join("\n");
+    let identity = [session.node.as_str(), &job.name, place.name(), &slot.to_string()].join("\n");
     let (mut partial, there, restarted) = Partial::open(place, &identity, &session.node, offer, session.settings.digest)?;
     let outcome = (|| {
         let missing = offer.size - there.ranges.total();
@@ -153,8 +157,10 @@ fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Pl
         if let Some(why) = restarted {
             info!("{}: starting over: {why}", offer.name);
             session.enter(TransferState::Restarted(why));
+            session.report_now();
         }
         session.enter(TransferState::Transferring);
+        session.report_now();
         let mut there = there;
         let mut attempt = 0;
         let (digest, resumed) = loop {
@@ -167,7 +173,9 @@ fn receive(session: &mut Session, job: &Job, offer: &mut SizeRequest, place: &Pl
                     attempt += 1;
                     session.progress.bytes_done = 0;
                     session.enter(TransferState::Restarted("what was there from an earlier attempt is not part of this file".into()));
+                    session.report_now();
                     session.enter(TransferState::Transferring);
+                    session.report_now();
                 }
                 Err(error) => return Err(error),
                 Ok(digest) => break (digest, resumed),

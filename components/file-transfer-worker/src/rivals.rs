@@ -1,0 +1,115 @@
+//! Which slot a receiving worker uses: the lowest that no living transfer to the same place has.
+//!
+//! The API knows which transfers to that place run, but not whether one of them is cut off from its sender and has not noticed yet: then the same request, made again, must go on with what that
+//! one has. So each is asked ([`settle`]), and one that is asked asks its counterpart ([`Claims`]); without an answer it saves what it has, ends, and leaves its slot to whoever asked. Those that are asked
+//! have always started earlier, so no two wait for each other.
+
+use file_transfer_types::protocol::{InternalRequest, InternalResponse};
+use file_transfer_types::types::TransferError;
+use file_transfer_types::worker::Rival;
+use transship_guest::address::Address;
+use transship_guest::message::{Responder, Response};
+
+use crate::session::{Context, Event, Session};
+use crate::wire::{log_failure, send};
+
+/// How long a rival may take to say whether it lives, in milliseconds: longer than it waits for its counterpart, since it may have to save what it has.
+const PATIENCE: u64 = 15_000;
+/// How long the counterpart of one that was asked may take to answer, in milliseconds.
+pub(crate) const COUNTERPART_PATIENCE: u64 = 5_000;
+
+/// Finds out which slot to use.
+pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival]) -> Result<u32, TransferError> {
+    let mut waiting = Vec::new();
+    let mut used = Vec::new();
+    for rival in rivals {
+        let target = Address::new(session.our.node.clone(), rival.worker.clone());
+        // One that can't be asked has ended.
+        if send(&target, &InternalRequest::Claim, Some((Context::Claim(rival.slot), PATIENCE))).is_ok() {
+            waiting.push(rival.slot);
+        }
+    }
+    let mut others = Vec::new();
+    while !waiting.is_empty() {
+        match session.next()? {
+            Event::Claimed(of, slot) => {
+                waiting.retain(|waiting| *waiting != of);
+                used.extend(slot);
+            }
+            other => others.push(other),
+        }
+    }
+    session.put_back(others);
+    let slot = if rivals.is_empty() { suggested } else { lowest_free(&used) };
+    session.decided(slot);
+    Ok(slot)
+}
+
+fn lowest_free(used: &[u32]) -> u32 {
+    (0..).find(|slot| !used.contains(slot)).unwrap_or_default()
+}
+
+/// Those who want to know whether this worker's transfer still runs.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    waiting: Vec<Responder>,
+    /// Its own slot, once decided.
+    slot: Option<u32>,
+    /// It is about to end.
+    ended: bool,
+}
+
+impl Claims {
+    /// Somebody asks. True: the counterpart must be asked first.
+    pub(crate) fn add(&mut self, responder: Option<Responder>, has_counterpart: bool) -> bool {
+        self.waiting.extend(responder);
+        if self.ended || (self.slot.is_some() && !has_counterpart) {
+            self.answer();
+            return false;
+        }
+        self.slot.is_some()
+    }
+
+    /// The slot is decided. True: the counterpart must be asked for those who wait.
+    pub(crate) fn decided(&mut self, slot: u32, has_counterpart: bool) -> bool {
+        self.slot = Some(slot);
+        !self.waiting.is_empty() && self.add(None, has_counterpart)
+    }
+
+    /// The transfer is about to end: its slot is free.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        self.answer();
+    }
+
+    /// Tells those who wait.
+    pub(crate) fn answer(&mut self) {
+        let answer = InternalResponse::Claim(self.slot.filter(|_| !self.ended));
+        for responder in self.waiting.drain(..) {
+            log_failure("the answer to a claim", Response::json(&answer).map(|answer| answer.send_to(&responder)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_slot_that_nobody_uses_is_taken() {
+        assert_eq!(lowest_free(&[]), 0);
+        assert_eq!(lowest_free(&[1, 0, 3]), 2);
+        assert_eq!(lowest_free(&[1]), 0);
+    }
+
+    #[test]
+    fn whoever_asks_waits_until_it_is_decided_and_then_for_the_counterpart_if_there_is_one() {
+        let mut claims = Claims::default();
+        assert!(!claims.add(None, true), "not decided");
+        assert!(!claims.decided(0, true), "nobody waits");
+        assert!(claims.add(None, true), "the counterpart is asked");
+        assert!(!claims.add(None, false), "without one there is nothing to ask");
+        claims.end();
+        assert!(!claims.add(None, true), "it has ended");
+    }
+}
