@@ -4,6 +4,7 @@
 //! source of every message is set here, from what the node itself knows; nothing waits without a deadline. A message to another node passes through [`crate::link`], which
 //! hands what arrives to [`Router`] (see `inbound`).
 
+mod answers;
 mod inbound;
 #[cfg(test)]
 mod tests;
@@ -21,16 +22,12 @@ use crate::message::{Address, Content, MAX_BODY, MAX_CONTEXT, MAX_METADATA, MAX_
 use crate::process::Process;
 use crate::process::mailbox::Item;
 use crate::process::pending::{ReplyTo, Request, Then};
+use answers::{Answers, Waiting};
 
 /// How long a sender waits for room in a mailbox of this node.
 const MAILBOX_WAIT: Duration = Duration::from_secs(60);
 /// How long the response to a request that was handed on to another node is waited for.
 const HANDED_ON_WAIT: Duration = Duration::from_secs(600);
-
-/// Responses without a blob that wait for room on their way to one node, beside those within the link's windows.
-const WAITING_ANSWERS: usize = 1024;
-/// Their bytes. More than a response of the largest size.
-const WAITING_BYTES: usize = 8 << 20;
 
 /// A request on its way out.
 pub(crate) struct Outgoing {
@@ -360,41 +357,6 @@ impl Router {
                     next = requester.pending.lock().fail(reply.request, kind);
                     requester.mailbox.wake();
                 }
-            }
-        }
-    }
-}
-
-/// Responses that wait for room on their way to a node, and their bytes.
-type Answers = Arc<Mutex<HashMap<String, (usize, usize)>>>;
-
-/// The place of one of them. Dropping it gives the place back.
-struct Waiting {
-    answers: Answers,
-    node: String,
-    bytes: usize,
-}
-
-impl Waiting {
-    /// None: as many wait for that node as may.
-    fn enter(answers: &Answers, node: &str, bytes: usize) -> Option<Self> {
-        let mut all = answers.lock();
-        let (count, sum) = all.entry(node.into()).or_default();
-        if *count >= WAITING_ANSWERS || sum.saturating_add(bytes) > WAITING_BYTES {
-            return None;
-        }
-        (*count, *sum) = (*count + 1, *sum + bytes);
-        Some(Self { answers: answers.clone(), node: node.into(), bytes })
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut all = self.answers.lock();
-        if let Some((count, sum)) = all.get_mut(&self.node) {
-            (*count, *sum) = (count.saturating_sub(1), sum.saturating_sub(self.bytes));
-            if *count == 0 {
-                all.remove(&self.node);
             }
         }
     }

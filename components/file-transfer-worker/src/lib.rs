@@ -98,6 +98,7 @@ fn run_upload(session: &mut Session, request: UploadRequest) -> Result<TransferS
     let UploadRequest { name, target, is_requestor, local, slot, rivals, size, options } = request;
     let local = local.ok_or_else(no_local)?;
     if !is_requestor {
+        session.progress.bytes_total = size;
         return receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), rivals: rivals.unwrap_or_default(), ask: None, from: Some(target) });
     }
     let ours = session.our.clone();

@@ -6,7 +6,7 @@ use file_transfer_types::errors::{Side, from_send, from_vfs};
 use file_transfer_types::names::{self, shown};
 use file_transfer_types::options::MAX_CHUNK;
 use file_transfer_types::protocol::{ChunkRequest, DigestRequest, InternalRequest, InternalResponse, SizeRequest};
-use file_transfer_types::types::{DigestAlgorithm, TransferError, TransferState, TransferSummary};
+use file_transfer_types::types::{DigestAlgorithm, DigestMismatch, TransferError, TransferState, TransferSummary};
 use file_transfer_types::worker::{self, Location, UploadRequest};
 use transship_guest::address::Address;
 use transship_guest::bindings::transship::host::digests::{self, Algorithm};
@@ -148,6 +148,18 @@ fn check_range(offer: &SizeRequest, chunk: &ChunkRequest) -> Result<(), Transfer
     Ok(())
 }
 
+/// Whether what the receiver says it has is what was offered: both sides compare.
+fn check_summary(offer: &SizeRequest, summary: TransferSummary) -> Result<TransferSummary, TransferError> {
+    let differs = |expected: String, found: String| Err(TransferError::DigestMismatch(DigestMismatch { name: shown(&offer.name), expected, found }));
+    match &offer.digest {
+        _ if summary.skipped => Ok(summary),
+        _ if summary.size != offer.size => differs(offer.size.to_string(), summary.size.to_string()),
+        Some(digest) if !digest.eq_ignore_ascii_case(&summary.digest) => differs(digest.clone(), summary.digest),
+        Some(_) => Ok(summary),
+        None => differs("a digest".into(), "the end before the digest was told".into()),
+    }
+}
+
 /// How a transfer ended.
 type Outcome = Result<TransferSummary, TransferError>;
 
@@ -196,7 +208,7 @@ impl Sending<'_> {
                     self.session.enter(report.state);
                 }
             }
-            Event::Told(InternalRequest::Finished(outcome)) => return Ok(Some(outcome)),
+            Event::Told(InternalRequest::Finished(outcome)) => return Ok(Some(outcome.and_then(|summary| check_summary(&self.source.offer, summary)))),
             Event::Told(InternalRequest::Failed(error)) => return Ok(Some(Err(error))),
             Event::Completion(completion) if Some(completion.operation) == self.digesting => self.digested(completion)?,
             Event::NotNoted(context, kind) => self.not_noted(context, &kind)?,
@@ -284,6 +296,21 @@ mod tests {
         assert_eq!(asked("a", 99, 1), Ok(()));
         for (name, offset, length) in [("b", 0, 1), ("a", 0, 61), ("a", 0, 0), ("a", 100, 1), ("a", 50, 51), ("a", u64::MAX, 2)] {
             assert!(matches!(asked(name, offset, length), Err(TransferError::InvalidRequest(_))), "{name} {offset} {length}");
+        }
+    }
+
+    #[test]
+    fn an_end_with_another_size_or_digest_than_was_offered_is_none() {
+        let offer =
+            |digest: Option<&str>| SizeRequest { name: "a".into(), size: 3, modified: 0, executable: false, digest: digest.map(Into::into), max_chunk: 60 };
+        let said = |size, digest: &str, skipped| {
+            let algorithm = DigestAlgorithm::Sha256;
+            TransferSummary { name: "a".into(), size, algorithm, digest: digest.into(), resumed: 0, skipped, elapsed: 1 }
+        };
+        assert!(check_summary(&offer(Some("ab")), said(3, "AB", false)).is_ok());
+        assert!(check_summary(&offer(None), said(0, "", true)).is_ok());
+        for (offer, said) in [(offer(Some("ab")), said(3, "ac", false)), (offer(Some("ab")), said(4, "ab", false)), (offer(None), said(3, "ab", false))] {
+            assert!(matches!(check_summary(&offer, said), Err(TransferError::DigestMismatch(_))));
         }
     }
 

@@ -6,12 +6,14 @@
 //! The counterpart is known from the start on the side that was asked. On the side that asked it is known when the other node's process has answered; what arrives from that node before is kept
 //! until then, since the two answers may overtake each other.
 
+mod end;
+
 use std::collections::VecDeque;
 
-use file_transfer_types::errors::{describe, from_send, keeps};
+use file_transfer_types::errors::from_send;
 use file_transfer_types::options::Settings;
 use file_transfer_types::protocol::{ChunkRequest, InternalRequest, InternalResponse, ReportRequest};
-use file_transfer_types::types::{TransferError, TransferState, TransferSummary};
+use file_transfer_types::types::{TransferError, TransferState};
 use file_transfer_types::{manager, worker};
 use transship_guest::address::{Address, ProcessId};
 use transship_guest::bindings::transship::host::timer;
@@ -35,8 +37,6 @@ const TICK: u64 = 200;
 const PARENT_PATIENCE: u64 = 10_000;
 /// How long the counterpart may take to acknowledge the end.
 const END_PATIENCE: u64 = 10_000;
-/// How long the parent of a sender waits to hear of the end until the receiver knows: what the receiver is to leave behind then, it has heard, should this node end next.
-const RECEIVER_FIRST: u64 = 2_000;
 /// How many messages are kept for a counterpart that is not known yet.
 const STASH: usize = 16;
 
@@ -402,63 +402,5 @@ impl Session {
             Some(counterpart) => send(counterpart, request, expects),
             None => Err(SendErrorKind::NoSuchProcess),
         }
-    }
-
-    /// Tells everybody how it ended, and waits (for a bounded time) until they know.
-    pub(crate) fn end(mut self, outcome: &Result<TransferSummary, TransferError>, receiving: bool) {
-        self.claims.end();
-        self.telling = false;
-        if self.counterpart.is_some() && !self.told_by_counterpart {
-            let (told, context) = match outcome {
-                _ if receiving => (Some(InternalRequest::Finished(outcome.clone())), Context::Finished),
-                Err(error) => (Some(InternalRequest::Failed(error.clone())), Context::Failed),
-                Ok(_) => (None, Context::Failed),
-            };
-            let sent = told.is_some_and(|told| self.send(&told, Some((context, END_PATIENCE))).is_ok());
-            // One that can't be reached will not say that it knows, and one that keeps what it has does so in any case. Whoever tries again at once must find the place of this transfer free.
-            self.telling = sent && !outcome.as_ref().is_err_and(keeps);
-        }
-        if !receiving {
-            self.wait_until_told(outcome, now() + RECEIVER_FIRST);
-        }
-        self.progress.state = match outcome {
-            Ok(summary) => {
-                self.progress.bytes_total = Some(summary.size);
-                self.progress.bytes_done = if summary.skipped { 0 } else { summary.size };
-                TransferState::Done(summary.clone())
-            }
-            Err(error) => {
-                debug!("ended: {}", describe(error));
-                TransferState::Failed(error.clone())
-            }
-        };
-        self.pace.tell(self.progress.report());
-        // The last report goes out when the one before it was taken; then it is waited for.
-        let deadline = now() + 2 * PARENT_PATIENCE;
-        self.flush();
-        while (self.pace.waiting() || self.telling) && now() < deadline {
-            self.wind_up(outcome);
-        }
-    }
-
-    fn wait_until_told(&mut self, outcome: &Result<TransferSummary, TransferError>, deadline: u64) {
-        while self.telling && now() < deadline {
-            self.wind_up(outcome);
-        }
-    }
-
-    /// Deals with one event after the end.
-    fn wind_up(&mut self, outcome: &Result<TransferSummary, TransferError>) {
-        match self.next() {
-            Ok(Event::Noted(Context::Finished | Context::Failed) | Event::NotNoted(Context::Finished | Context::Failed, _)) => self.telling = false,
-            Ok(Event::Told(InternalRequest::Chunk(_))) => {
-                let error = outcome.clone().err().unwrap_or_else(|| TransferError::Failed("the transfer is over".into()));
-                log_failure("the answer to a chunk request", respond_json(&InternalResponse::Chunk(Err(error))));
-            }
-            // Whoever cancels now, or vanishes, changes nothing any more.
-            Err(_) => self.telling = false,
-            Ok(_) => {}
-        }
-        self.flush();
     }
 }

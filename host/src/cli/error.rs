@@ -137,7 +137,7 @@ impl CliError {
             E::NoSpace(space) => (
                 "no-space",
                 format!("no space left on {}: {} bytes are needed and {} are free", space.drive, space.needed, space.available),
-                "make room there, then run the same command again: it goes on where it stopped".into(),
+                "make room there, then run the same command again".into(),
             ),
             E::Offline(text) => {
                 ("offline", naming(node, "can't be reached", text), "check that it runs (`transship serve` there), then run the same command again".into())

@@ -133,7 +133,11 @@ impl HostFile for Guest {
     }
 
     async fn start_sync(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<u64> {
-        let file = self.table.get(&this)?.file.clone();
+        let handle = self.table.get(&this)?;
+        if !handle.capability.valid() {
+            return Ok(super::messaging::start(&self.process, || Err("the capability for the drive was revoked".into())));
+        }
+        let file = handle.file.clone();
         Ok(super::messaging::start(&self.process, move || file.sync().map(|()| Vec::new()).map_err(|error| error.to_string())))
     }
 

@@ -43,8 +43,17 @@ async fn read<R: AsyncRead + Unpin>(session: &Arc<Session>, mut reader: R) {
             }
             Ok(None) => return session.close(format!("{} closed the connection", session.peer), None),
             Err(ReadError::Violation(violation)) => return session.violated(&violation),
-            Err(ReadError::Io(error)) => return session.close(format!("the connection to {} broke: {error}", session.peer), None),
+            Err(ReadError::Io(error)) => return session.close(broke(&session.peer, &error), None),
         }
+    }
+}
+
+/// Why a connection is no more, in words for a person.
+fn broke(peer: &str, error: &io::Error) -> String {
+    match error.kind() {
+        // A node that ends in good order says so first.
+        io::ErrorKind::UnexpectedEof => format!("{peer} is gone without a word: its node was ended, or the network cut the connection"),
+        _ => format!("the connection to {peer} broke: {error}"),
     }
 }
 
@@ -87,7 +96,7 @@ async fn write<W: AsyncWrite + Unpin>(session: Arc<Session>, mut outgoing: Outgo
         match written {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                session.close(format!("the connection to {} broke: {error}", session.peer), None);
+                session.close(broke(&session.peer, &error), None);
                 break;
             }
             Err(_) => {

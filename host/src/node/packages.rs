@@ -1,6 +1,6 @@
 //! Loading packages: from the program itself and from the home.
 //!
-//! A package's processes get what its manifest asks for and the owner granted. What the program carries inside is granted what it asks for: whoever runs the program trusts it already.
+//! A package's processes get what its manifest asks for. Who puts a package into the home (or runs a program that carries it) grants it that: the folder is the owner's alone.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -52,11 +52,13 @@ pub(super) async fn run(
             return Err(error);
         }
     };
+    // Under `skip` the bytes were taken, verified, and thrown away; then there is no name that they have.
+    let skipped = status.name.is_none();
+    let digest = if skipped { String::new() } else { digest };
     let name = status.name.unwrap_or_else(|| name.into());
     let place = format!("{node}:{name}");
     let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    // Under `skip` the bytes were taken, verified, and thrown away: the node says so by its choice of name only.
-    let summary = TransferSummary { name, size: status.bytes, algorithm: DigestAlgorithm::Sha256, digest, resumed: 0, skipped: false, elapsed };
+    let summary = TransferSummary { name, size: status.bytes, algorithm: DigestAlgorithm::Sha256, digest, resumed: 0, skipped, elapsed };
     display.summary(&status.file_id, &summary, &place)
 }
 
@@ -89,7 +91,7 @@ impl Store<'_> {
             // The next is read while this one is on its way.
             let (status, next) = tokio::try_join!(self.send(Some(segment.bytes), None), read_segment(&mut input))?;
             if self.sent == 1 {
-                display.started(&status.file_id, "put")?;
+                self.begun(&status, display)?;
             }
             display.progress(&status.file_id, status.bytes, self.size, &TransferState::Transferring)?;
             segment = next;
@@ -100,12 +102,19 @@ impl Store<'_> {
         let first = self.sent == 0;
         let status = self.send(Some(segment.bytes), Some(StoreResult::Store(info))).await?;
         if first {
-            display.started(&status.file_id, "put")?;
+            self.begun(&status, display)?;
         }
+        display.progress(&status.file_id, status.bytes, self.size.or(Some(status.bytes)), &TransferState::Transferring)?;
         match status.state {
             StoreState::Stored => Ok((status, hex)),
             state => Err(unexpected(&self.manager, &format!("the store is {state:?}"))),
         }
+    }
+
+    /// The other node has given it an id.
+    fn begun(&self, status: &StoreStatus, display: &mut Display<'_>) -> Result<(), CliError> {
+        display.started(&status.file_id, "put")?;
+        display.progress(&status.file_id, 0, self.size, &TransferState::Starting)
     }
 
     /// Whether as much has come as was promised.
