@@ -143,6 +143,36 @@ fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
 }
 
 #[test]
+fn the_same_command_right_after_a_kill_goes_on_though_nobody_has_noticed_yet() {
+    let Scene { wired, get, put } = scene();
+    for way in [&get, &put] {
+        let running = way.part(&wired);
+        let safe = journaled(&way.folder);
+        running.kill9();
+        wired.proxy.release();
+        // The worker on the other side may still be waiting for the one that was killed.
+        way.check(wired.alice.run_json(way.command()), safe);
+        wired.bob.settled();
+        assert_eq!(hidden_in(&way.folder), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn the_same_command_twice_at_the_same_time_leaves_one_whole_file() {
+    let Scene { wired, get, put } = scene();
+    let _serving = wired.alice.serve();
+    for way in [&get, &put] {
+        let running = [(); 2].map(|()| wired.alice.start(way.command()));
+        let codes = running.map(|running| running.end().code);
+        // The second finds the name taken, unless it was slow enough to be refused at once.
+        assert!(codes.contains(&Some(0)) && codes.iter().all(|code| [Some(0), Some(7)].contains(code)), "{codes:?}");
+        wired.alice.settled();
+        wired.bob.settled();
+        way.check_whole();
+    }
+}
+
+#[test]
 fn no_more_is_sent_again_than_was_in_flight_and_not_yet_safe() {
     let Scene { wired, get, .. } = scene();
     wired.proxy.hold_after(PART);
@@ -317,20 +347,15 @@ fn a_node_that_is_stopped_in_mid_transfer_keeps_what_has_arrived() {
     let alice = wired.alice.serve();
     for (way, signal) in [(&get, "TERM"), (&put, "INT")] {
         let running = way.part(&wired);
-        wired.proxy.release();
+        let safe = journaled(&way.folder);
+        // The wire is held, so it is not done before it is stopped.
         wired.bob_serves.take().unwrap().stop(signal);
+        wired.proxy.release();
         wired.proxy.cut_all();
-        let outcome = running.end();
+        running.end().code(5);
         wired.bob_is_back();
-        if outcome.code == Some(0) {
-            // It was quicker than the signal.
-            way.check_whole();
-            continue;
-        }
-        outcome.code(5);
         wired.alice.settled();
-        wired.alice.run(way.command()).ok();
-        way.check_whole();
+        way.check(wired.alice.run_json(way.command()), safe);
     }
     drop(alice);
 }

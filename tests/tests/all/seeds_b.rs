@@ -218,12 +218,14 @@ fn standard_input_of_unknown_length_is_stored_and_the_client_tells_how_far_it_is
         assert!(done["elapsed_ms"].is_u64());
         assert!(fs::read(bob.file("from/stdin")).unwrap() == content, "{length} bytes");
     }
-    // With the size it can say the percentage.
-    let content = random_bytes(12 << 20, 5);
-    let outcome = alice.run_with_input(["put", "-", "bob:sized", "--size", "12M", "--json"], &content).ok();
-    let percent: Vec<u64> = outcome.json().iter().filter_map(|event| event["percent"].as_u64()).collect();
-    assert!(percent.is_sorted() && percent.contains(&33) && percent.contains(&66), "{percent:?}");
-    assert_eq!(percent.last(), Some(&100), "{percent:?}");
+    // With the size it can say the percentage, from nothing to all.
+    for (size, length, midway) in [("12M", 12 << 20, &[33, 66][..]), ("10M", 10 << 20, &[40, 80]), ("5", 5, &[])] {
+        let content = random_bytes(length, 5);
+        let outcome = alice.run_with_input(["put", "-", "bob:sized", "--size", size, "--json", "--on-conflict", "overwrite"], &content).ok();
+        let percent: Vec<u64> = outcome.json().iter().filter_map(|event| event["percent"].as_u64()).collect();
+        assert!(percent.is_sorted() && midway.iter().all(|midway| percent.contains(midway)), "{percent:?}");
+        assert_eq!((percent.first(), percent.last()), (Some(&0), Some(&100)), "{percent:?}");
+    }
     let text = alice.run_with_input(["put", "-", "bob:words"], b"words").ok().stdout;
     assert!(text.starts_with("bob:words: 5 B in ") && text.contains(&sha256_of(b"words")), "{text}");
 }
