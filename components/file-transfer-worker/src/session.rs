@@ -35,6 +35,8 @@ use crate::wire::{acknowledgement, log_failure, send, started};
 const TICK: u64 = 200;
 /// How long the parent may take to acknowledge a report, in milliseconds.
 const PARENT_PATIENCE: u64 = 10_000;
+/// How often the counterpart hears how far it is, in milliseconds: often enough for a bar that moves.
+const REPORT_INTERVAL: u64 = 250;
 /// How long the counterpart may take to acknowledge the end.
 const END_PATIENCE: u64 = 10_000;
 /// How many messages are kept for a counterpart that is not known yet.
@@ -167,9 +169,9 @@ impl Session {
         }
     }
 
-    /// Tells the counterpart how far it is, about once a second.
+    /// Tells the counterpart how far it is, now and then.
     pub(crate) fn report(&mut self) {
-        if now().saturating_sub(self.last_report) >= 1_000 {
+        if now().saturating_sub(self.last_report) >= REPORT_INTERVAL {
             self.report_now();
         }
     }
