@@ -155,7 +155,12 @@ impl ControlClient {
     /// [`ControlError::NotRunning`] if none does, [`ControlError::Version`] if it is too different.
     pub async fn connect(home: &Home) -> Result<Self, ControlError> {
         let stream = socket::connect(home).await.map_err(|error| ControlError::Io { path: home.control_path(), error })?;
-        Self::over(stream.ok_or_else(|| ControlError::NotRunning(home.folder().into()))?).await
+        let not_running = || ControlError::NotRunning(home.folder().into());
+        match Self::over(stream.ok_or_else(not_running)?).await {
+            // One that was killed just now: its socket takes connections for a moment, and nobody answers.
+            Err(ControlError::Ended | ControlError::Frame(FrameError::Io(_))) => Err(not_running()),
+            other => other,
+        }
     }
 
     /// Speaks to a node at the other end of `stream`.

@@ -139,6 +139,16 @@ async fn peers_are_added_listed_and_removed() {
 }
 
 #[tokio::test]
+async fn a_node_that_was_killed_just_now_does_not_run() {
+    let (_folder, home) = home();
+    // The kernel still takes the connection, and then it is closed.
+    let listener = tokio::net::UnixListener::bind(home.control_path()).unwrap();
+    let killed = async { drop(listener.accept().await.unwrap()) };
+    let (connected, ()) = tokio::join!(ControlClient::connect(&home), killed);
+    assert!(matches!(connected, Err(ControlError::NotRunning(_))));
+}
+
+#[tokio::test]
 async fn when_the_node_ends_every_wait_ends() {
     let (_folder, home) = home();
     assert!(matches!(ControlClient::connect(&home).await, Err(ControlError::NotRunning(_))));

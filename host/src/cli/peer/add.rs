@@ -34,19 +34,32 @@ fn parse_allow(text: &str) -> Result<(String, Rights), String> {
     Ok((drive.into(), rights.parse().map_err(|error| format!("{error}"))?))
 }
 
+/// What is allowed of a drive that is named several times, together.
+fn together(allow: &[(String, Rights)]) -> Vec<(String, Rights)> {
+    let mut all: Vec<(String, Rights)> = Vec::new();
+    for (drive, rights) in allow {
+        match all.iter_mut().find(|(other, _)| other == drive) {
+            Some((_, sum)) => *sum = Rights { list: sum.list || rights.list, read: sum.read || rights.read, write: sum.write || rights.write },
+            None => all.push((drive.clone(), *rights)),
+        }
+    }
+    all
+}
+
 pub(crate) async fn run(context: &Context, args: &AddArgs) -> Result<(), CliError> {
+    let allow = together(&args.allow);
     let name = match context.access().await? {
-        Access::Running(client) => client.add_peer(&args.ticket.to_string(), args.name.as_deref(), &args.allow).await?,
+        Access::Running(client) => client.add_peer(&args.ticket.to_string(), args.name.as_deref(), &allow).await?,
         Access::Alone(home, _lock) => {
             let peers = Peers::open(&home.peers_path(), &home.identity()?).map_err(Refusal::from)?;
-            peers.add(&args.ticket, args.name.as_deref(), args.allow.iter().cloned().collect()).map_err(Refusal::from)?
+            peers.add(&args.ticket, args.name.as_deref(), allow.iter().cloned().collect()).map_err(Refusal::from)?
         }
     };
-    let text = match show_allow(&args.allow) {
+    let text = match show_allow(&allow) {
         rights if rights.is_empty() => format!("{name} is known, and may do nothing here (allow something with --allow, for instance --allow files=list,read)"),
         rights => format!("{name} is known, and may here: {rights}"),
     };
-    context.ui.done(&as_json(&name, &args.ticket.key().to_string(), Some(&args.ticket.address().to_string()), &args.allow), &text)
+    context.ui.done(&as_json(&name, &args.ticket.key().to_string(), Some(&args.ticket.address().to_string()), &allow), &text)
 }
 
 /// A peer as one JSON object.
@@ -82,5 +95,11 @@ mod tests {
         assert_eq!(parse_allow("p:q/files=list,read").unwrap().0, "p:q/files");
         assert!(parse_allow("files").is_err() && parse_allow("files=everything").is_err() && parse_allow("files=").is_err());
         assert_eq!(show_allow(&[("a".into(), read), ("b".into(), Rights::NONE)]), "a=list,read b=none");
+    }
+
+    #[test]
+    fn a_drive_that_is_named_twice_gets_both() {
+        let allow = ["files=list", "other=read", "files=write"].map(|text| parse_allow(text).unwrap());
+        assert_eq!(show_allow(&together(&allow)), "files=list,write other=read");
     }
 }
