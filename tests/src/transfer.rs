@@ -100,10 +100,3 @@ impl Wired {
 pub fn safe_on_disk(folder: &Path, bytes: u64) {
     eventually(&format!("{bytes} bytes in {} are safe", folder.display()), || (journaled(folder) >= bytes).then_some(()));
 }
-
-/// A figure of a process's memory, in bytes: `VmRSS` is what it has, `VmHWM` the most it ever had.
-pub fn memory(pid: u32, figure: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(figure)?.strip_prefix(':')).unwrap_or_else(|| panic!("no {figure} in:\n{status}"));
-    1024 * line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
-}

@@ -18,6 +18,7 @@ const WORDS: &[&str] = &[
     "file_transfer",
     "manager:",
     "resume",
+    "transfer",
 ];
 
 fn check(folder: &Path, found: &mut Vec<String>) {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use transship_tests::machine::memory;
 use transship_tests::package::{install_puppet, tell};
-use transship_tests::transfer::{Wired, hidden_in, memory, names_in, safe_on_disk};
+use transship_tests::transfer::{Wired, hidden_in, names_in, safe_on_disk};
 use transship_tests::{Home, Outcome, Running, Serving, differ, eventually, introduce, pair, random_bytes, random_file, sparse_file};
 
 const MANAGER: &str = "manager:file-transfer:transship";
@@ -134,7 +135,7 @@ fn progress_is_exact_from_nothing_to_all_for_the_one_who_gets_and_the_one_who_pu
     let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
     let size = 16_345_678;
     random_file(&bob.file("file"), size);
-    // Small chunks one by one take their time; whoever sends hears of it once a second.
+    // Small chunks one by one take their time; whoever sends hears of it a few times a second.
     for (arguments, midway) in [(["get", "bob:file", "back"], 2), (["put", "back", "bob:there"], 1)] {
         let mut running = alice.start([&arguments[..], &["--chunk-size", "1k", "--window", "1", "--streams", "1"]].concat());
         let events: Vec<Value> = std::iter::from_fn(|| running.next_line()).collect();

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use transship_tests::transfer::{memory, names_in};
+use transship_tests::machine::memory;
+use transship_tests::transfer::names_in;
 use transship_tests::{Home, differ, pair, random_bytes, random_file, sparse_file};
 
 const CHUNK: u64 = 1 << 20;
