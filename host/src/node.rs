@@ -220,7 +220,7 @@ impl Node {
     /// Ends a process at once. False: there is none of that name.
     pub fn kill(&self, process: &ProcessId) -> bool {
         let Some(process) = self.inner.router.find(process) else { return false };
-        process.stop.cancel();
+        process.interrupted.notify_one();
         true
     }
 

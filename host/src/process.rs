@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::capability::{Capability, CapabilityError, Kind, MAX_HELD};
@@ -85,6 +86,8 @@ pub(crate) struct Process {
     pub(crate) lanes: Mutex<HashMap<Address, u8>>,
     /// Cancelled to end the process.
     pub(crate) stop: CancellationToken,
+    /// Told when the node's owner ends it: if it is to be restarted, it is.
+    pub(crate) interrupted: Notify,
     pub(crate) memory: AtomicU64,
     pub(crate) messages_in: AtomicU64,
     pub(crate) messages_out: AtomicU64,
@@ -112,6 +115,7 @@ impl Process {
             children: Mutex::default(),
             lanes: Mutex::default(),
             stop: CancellationToken::new(),
+            interrupted: Notify::new(),
             memory: AtomicU64::new(0),
             messages_in: AtomicU64::new(0),
             messages_out: AtomicU64::new(0),

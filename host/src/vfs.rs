@@ -57,8 +57,8 @@ pub struct Metadata {
     pub size: u64,
     /// The modification time in nanoseconds since 1970-01-01T00:00:00Z.
     pub modified: i64,
-    /// Whether it may be executed by its owner.
-    pub executable: bool,
+    /// Who may do what with it: the nine lower bits of a POSIX file mode.
+    pub permissions: u16,
 }
 
 /// An entry of a directory.
@@ -79,6 +79,9 @@ pub struct DirectoryPage {
     pub more: bool,
 }
 
+/// The bits of a POSIX file mode that are permissions.
+pub const PERMISSIONS: u16 = 0o777;
+
 /// How to open a file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OpenFlags {
@@ -92,6 +95,8 @@ pub struct OpenFlags {
     pub exclusive: bool,
     /// Make it empty.
     pub truncate: bool,
+    /// With `create`: one that is made is its owner's alone, until its permissions are set.
+    pub private: bool,
 }
 
 /// A drive. Cloning gives another handle to it.

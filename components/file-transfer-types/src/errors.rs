@@ -20,7 +20,9 @@ pub enum Side {
 #[must_use]
 pub fn from_vfs(error: VfsError, name: &str, side: Side) -> TransferError {
     match error {
-        VfsError::NotFound(_) => TransferError::NotFound(shown(name)),
+        VfsError::NotFound(_) if side == Side::Provider => TransferError::NotFound(shown(name)),
+        // The one who asked has not asked for this: a folder went away under the receiver, say.
+        VfsError::NotFound(path) => TransferError::Failed(format!("{} can't be written: '{}' is not there any more", shown(name), shown(&path))),
         VfsError::Denied(text) if side == Side::Provider => TransferError::Unreadable(text),
         VfsError::Denied(text) => TransferError::Denied(text),
         VfsError::InvalidName(text) => TransferError::InvalidName(text),
@@ -72,10 +74,11 @@ pub fn from_spawn(error: SpawnError) -> TransferError {
     }
 }
 
-/// Whether what has arrived is worth keeping after this error: the same request may go on where this one stopped.
+/// Whether what has arrived is worth keeping after this error: the same request (or, after a conflict, one with another policy) may go on where this one stopped.
 #[must_use]
 pub fn keeps(error: &TransferError) -> bool {
-    matches!(error, TransferError::Offline(_) | TransferError::TimedOut(_) | TransferError::Interrupted(_))
+    use TransferError as E;
+    matches!(error, E::Offline(_) | E::TimedOut(_) | E::Interrupted(_) | E::NoSpace(_) | E::Conflict(_))
 }
 
 /// The error in words.
@@ -107,14 +110,23 @@ pub fn describe(error: &TransferError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::DigestMismatch;
 
     #[test]
-    fn only_failures_that_pass_by_themselves_keep_what_has_arrived() {
+    fn only_failures_that_a_later_attempt_can_get_past_keep_what_has_arrived() {
         let text = || String::from("x");
-        for error in [TransferError::Offline(text()), TransferError::TimedOut(text()), TransferError::Interrupted(text())] {
+        let full = TransferError::NoSpace(NoSpace { drive: text(), needed: 2, available: 1 });
+        for error in
+            [TransferError::Offline(text()), TransferError::TimedOut(text()), TransferError::Interrupted(text()), TransferError::Conflict(text()), full]
+        {
             assert!(keeps(&error), "{error:?}");
         }
-        for error in [TransferError::Cancelled(text()), TransferError::Conflict(text()), TransferError::Changed(text()), TransferError::Denied(text())] {
+        for error in [
+            TransferError::Cancelled(text()),
+            TransferError::DigestMismatch(DigestMismatch { name: text(), expected: text(), found: text() }),
+            TransferError::Changed(text()),
+            TransferError::Denied(text()),
+        ] {
             assert!(!keeps(&error), "{error:?}");
         }
     }
@@ -124,6 +136,13 @@ mod tests {
         let denied = || VfsError::Denied("permission denied".into());
         assert_eq!(from_vfs(denied(), "x", Side::Provider), TransferError::Unreadable("permission denied".into()));
         assert_eq!(from_vfs(denied(), "x", Side::Receiver), TransferError::Denied("permission denied".into()));
+    }
+
+    #[test]
+    fn only_the_provider_can_lack_the_file() {
+        let gone = || VfsError::NotFound("folder".into());
+        assert_eq!(from_vfs(gone(), "x", Side::Provider), TransferError::NotFound("x".into()));
+        assert!(matches!(from_vfs(gone(), "x", Side::Receiver), TransferError::Failed(text) if text.contains("'folder' is not there any more")));
     }
 
     #[test]

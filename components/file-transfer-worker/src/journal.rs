@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     fn offer() -> SizeRequest {
-        SizeRequest { name: "a b;\n/ü".into(), size: 100, modified: -5, executable: false, digest: None, max_chunk: 10 }
+        SizeRequest { name: "a b;\n/ü".into(), size: 100, modified: -5, permissions: 0o644, digest: None, max_chunk: 10 }
     }
 
     fn ranges(list: &[(u64, u64)]) -> RangeSet {

@@ -15,11 +15,13 @@ use crate::wire::{log_failure, send};
 
 /// How long a rival may take to say whether it lives, in milliseconds: longer than it waits for its counterpart, since it may have to save what it has.
 const PATIENCE: u64 = 15_000;
+/// How many slots are looked into for what was left.
+const SLOTS: u32 = 8;
 /// How long the counterpart of one that was asked may take to answer, in milliseconds.
 pub(crate) const COUNTERPART_PATIENCE: u64 = 5_000;
 
-/// Finds out which slot to use.
-pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival]) -> Result<u32, TransferError> {
+/// Finds out which slot to use. `left` tells whether an earlier attempt left something in one.
+pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival], left: impl Fn(u32) -> bool) -> Result<u32, TransferError> {
     let mut waiting = Vec::new();
     let mut used = Vec::new();
     for rival in rivals {
@@ -40,9 +42,15 @@ pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival]) ->
         }
     }
     session.put_back(others);
-    let slot = if rivals.is_empty() { suggested } else { lowest_free(&used) };
+    let first = if rivals.is_empty() { suggested } else { lowest_free(&used) };
+    let slot = best(first, &used, left);
     session.decided(slot);
     Ok(slot)
+}
+
+/// The first slot that nobody uses and in which something was left, if there is one not far away: attempts that ran at the same time may have left it while the first ended well.
+fn best(first: u32, used: &[u32], left: impl Fn(u32) -> bool) -> u32 {
+    (first..first.saturating_add(SLOTS)).find(|slot| !used.contains(slot) && left(*slot)).unwrap_or(first)
 }
 
 fn lowest_free(used: &[u32]) -> u32 {
@@ -100,6 +108,14 @@ mod tests {
         assert_eq!(lowest_free(&[]), 0);
         assert_eq!(lowest_free(&[1, 0, 3]), 2);
         assert_eq!(lowest_free(&[1]), 0);
+    }
+
+    #[test]
+    fn a_slot_in_which_something_was_left_is_better_than_an_empty_one() {
+        assert_eq!(best(0, &[], |_| false), 0);
+        assert_eq!(best(0, &[], |slot| slot == 1), 1);
+        assert_eq!(best(0, &[1], |slot| slot == 1), 0, "a living transfer uses it");
+        assert_eq!(best(0, &[], |slot| slot == SLOTS), 0);
     }
 
     #[test]

@@ -100,8 +100,8 @@ impl Source {
             Err(error) => return Err(fail(error)),
         }
         let file = root.open_file(path, OpenFlags::READ).map_err(fail)?;
-        let Metadata { size, modified, executable, .. } = file.metadata().map_err(fail)?;
-        let offer = SizeRequest { name: job.name.clone(), size, modified, executable, digest: None, max_chunk: MAX_CHUNK };
+        let Metadata { size, modified, permissions, .. } = file.metadata().map_err(fail)?;
+        let offer = SizeRequest { name: job.name.clone(), size, modified, permissions, digest: None, max_chunk: MAX_CHUNK };
         Ok(Self { file, offer })
     }
 
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn only_ranges_of_the_offered_file_are_given() {
-        let offer = SizeRequest { name: "a".into(), size: 100, modified: 0, executable: false, digest: None, max_chunk: 60 };
+        let offer = SizeRequest { name: "a".into(), size: 100, modified: 0, permissions: 0o644, digest: None, max_chunk: 60 };
         let asked = |name: &str, offset, length| check_range(&offer, &ChunkRequest { name: name.into(), offset, length });
         assert_eq!(asked("a", 0, 60), Ok(()));
         assert_eq!(asked("a", 99, 1), Ok(()));
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn an_end_with_another_size_or_digest_than_was_offered_is_none() {
         let offer =
-            |digest: Option<&str>| SizeRequest { name: "a".into(), size: 3, modified: 0, executable: false, digest: digest.map(Into::into), max_chunk: 60 };
+            |digest: Option<&str>| SizeRequest { name: "a".into(), size: 3, modified: 0, permissions: 0o644, digest: digest.map(Into::into), max_chunk: 60 };
         let said = |size, digest: &str, skipped| {
             let algorithm = DigestAlgorithm::Sha256;
             TransferSummary { name: "a".into(), size, algorithm, digest: digest.into(), resumed: 0, skipped, elapsed: 1 }

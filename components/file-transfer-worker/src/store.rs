@@ -37,11 +37,20 @@ impl Count {
     /// Whether this segment is the next, and of a size that it may have.
     fn check(&self, segment: &StoreSegment, length: u64) -> Result<(), TransferError> {
         let awaited = self.segments + 1;
+        // Whoever gives up may not know how many of its segments have come.
+        if matches!(segment.result, Some(StoreResult::Cancel)) && segment.file_id.is_some() {
+            return Ok(());
+        }
         if segment.number != awaited {
             return Err(TransferError::InvalidRequest(format!("segment {} came where {awaited} was awaited", segment.number)));
         }
         if length > MAX_SEGMENT || (length == 0 && segment.result.is_none()) {
             return Err(TransferError::InvalidRequest(format!("segment {awaited} has {length} bytes: 1 to {MAX_SEGMENT} are possible")));
+        }
+        if awaited != 1 && (segment.name.is_some() || segment.conflict.is_some()) {
+            return Err(TransferError::InvalidRequest(format!(
+                "segment {awaited} has a name or a conflict policy: they come with segment 1, or with the result"
+            )));
         }
         match segment.expires_after {
             Some(time) if awaited != 1 || !(LEAST_PATIENCE..=PATIENCE).contains(&time) => Err(TransferError::InvalidRequest(format!(
@@ -83,6 +92,14 @@ struct Store {
     count: Count,
 }
 
+/// What is to be done about a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Write,
+    /// It is taken, and is left alone.
+    Skip,
+}
+
 /// What a segment led to.
 enum Step {
     More(StoreStatus),
@@ -91,21 +108,30 @@ enum Step {
 
 /// Takes the segments of a file until it is stored, cancelled, wrong or given up.
 pub(crate) fn run(our: &Address, parent: &Address, request: StoreRequest) -> Result<(), TransferError> {
-    let mut store = Store::open(&request)?;
+    let mut opened = Store::open(&request);
     let mut patience = timer::set(PATIENCE);
     loop {
         match receive() {
             Message::Timer(number) if number == patience => {
-                info!("the store {our} expired after {} segments", store.count.segments);
-                store.purge();
+                if let Ok(store) = &opened {
+                    info!("the store {our} expired after {} segments", store.count.segments);
+                    store.purge();
+                }
                 return Ok(());
             }
             Message::Request(received) if received.source == *parent || received.source == request.client => {
+                let store = match &mut opened {
+                    Ok(store) => store,
+                    Err(error) => {
+                        answer(&received, &Answer::Error(error.clone()));
+                        return Ok(());
+                    }
+                };
                 if matches!(received.json(), Ok(worker::Request::Cancel(_))) && received.source == *parent {
                     store.purge();
                     return Ok(());
                 }
-                let segment = match segment_of(&received, &store) {
+                let segment = match segment_of(&received, store) {
                     Ok(segment) => segment,
                     Err(error) if store.count.segments == 0 => {
                         // Its client does not know its id, so nobody could go on.
@@ -131,7 +157,7 @@ pub(crate) fn run(our: &Address, parent: &Address, request: StoreRequest) -> Res
                     Err(error) => {
                         // First, so that what the store held counts as free: the next attempt will find it so.
                         store.purge();
-                        answer(&received, &Answer::Error(store.name_drive(error)));
+                        answer(&received, &Answer::Error(name_drive(error, &store.root, store.count.bytes)));
                         return Ok(());
                     }
                 }
@@ -167,11 +193,11 @@ fn answer(received: &ReceivedRequest, body: &Answer) {
 
 impl Store {
     fn open(request: &StoreRequest) -> Result<Self, TransferError> {
-        let fail = |error| from_vfs(error, "the store", Side::Receiver);
-        let root = open_drive(&request.drive).map_err(fail)?;
+        let root = open_drive(&request.drive).map_err(|error| from_vfs(error, "the store", Side::Receiver))?;
+        let fail = |error| name_drive(from_vfs(error, "the store", Side::Receiver), &root, 0);
         // The manager knows this form too: it removes what a store left that was killed.
         let path = format!("{HIDDEN}store-{}", request.id);
-        let file = root.open_file(&path, OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE).map_err(fail)?;
+        let file = root.open_file(&path, OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::PRIVATE).map_err(fail)?;
         Ok(Self { id: request.id.clone(), root, path, file, hasher: Hasher::new(Algorithm::Sha256), count: Count::default() })
     }
 
@@ -179,6 +205,13 @@ impl Store {
         if matches!(segment.result, Some(StoreResult::Cancel)) {
             self.purge();
             return Ok(Step::End(self.status(StoreState::Cancelled, None)));
+        }
+        if let Some(name) = &segment.name
+            && self.settle(name, segment.conflict.unwrap_or(ConflictPolicy::Fail))? == Settled::Skip
+        {
+            self.purge();
+            self.count.add(blob.map_or(0, Blob::length));
+            return Ok(Step::End(self.status(StoreState::Stored, None)));
         }
         if let Some(blob) = blob {
             let needed = self.count.bytes.saturating_add(blob.length());
@@ -205,11 +238,13 @@ impl Store {
         self.count.verify(info, &digest)?;
         let fail = |error| from_vfs(error, &info.name, Side::Receiver);
         let policy = info.conflict.unwrap_or(ConflictPolicy::Fail);
-        if self.root.find(&info.name).map_err(fail)?.is_some_and(|found| found.kind != FileKind::Regular) {
-            return Err(TransferError::NotAFile(shown(&info.name)));
+        if self.settle(&info.name, policy)? == Settled::Skip {
+            self.purge();
+            return Ok(None);
         }
         let (folder, name) = names::split(&info.name);
-        self.file.sync().map_err(fail)?;
+        // There is no source whose permissions it could have: it gets those of a new file.
+        self.file.set_permissions(0o666).and_then(|()| self.file.sync()).map_err(fail)?;
         let mut made = Vec::new();
         let mut folder_handle = None;
         if !folder.is_empty() {
@@ -233,14 +268,15 @@ impl Store {
         Ok(published)
     }
 
-    /// A drive that is full says which it is, and how much this store would have needed at least.
-    fn name_drive(&self, error: TransferError) -> TransferError {
-        match error {
-            TransferError::NoSpace(space) if space.drive.is_empty() => {
-                let needed = space.needed.max(self.count.bytes);
-                TransferError::NoSpace(NoSpace { drive: self.root.drive(), needed, available: self.root.free_space().unwrap_or(0) })
-            }
-            other => other,
+    /// What the policy says about what stands there.
+    fn settle(&self, name: &str, policy: ConflictPolicy) -> Result<Settled, TransferError> {
+        names::check(name)?;
+        let found = self.root.find(name).map_err(|error| from_vfs(error, name, Side::Receiver))?;
+        match (found.map(|found| found.kind), policy) {
+            (None, _) | (Some(_), ConflictPolicy::Rename) | (Some(FileKind::Regular), ConflictPolicy::Overwrite) => Ok(Settled::Write),
+            (Some(_), ConflictPolicy::Skip) => Ok(Settled::Skip),
+            (Some(FileKind::Regular), ConflictPolicy::Fail) => Err(TransferError::Conflict(shown(name))),
+            (Some(_), ConflictPolicy::Fail | ConflictPolicy::Overwrite) => Err(TransferError::NotAFile(shown(name))),
         }
     }
 
@@ -253,6 +289,16 @@ impl Store {
             Ok(()) | Err(VfsError::NotFound(_)) => {}
             Err(error) => warn!("{} can't be removed: {error:?}", self.path),
         }
+    }
+}
+
+/// A drive that is full says which it is, and how much would have been needed at least.
+fn name_drive(error: TransferError, root: &Directory, least: u64) -> TransferError {
+    match error {
+        TransferError::NoSpace(space) if space.drive.is_empty() => {
+            TransferError::NoSpace(NoSpace { drive: root.drive(), needed: space.needed.max(least), available: root.free_space().unwrap_or(0) })
+        }
+        other => other,
     }
 }
 
@@ -272,7 +318,7 @@ mod tests {
     use super::*;
 
     fn segment(number: u64, last: bool) -> StoreSegment {
-        StoreSegment { file_id: None, number, result: last.then_some(StoreResult::Cancel), expires_after: None }
+        StoreSegment { file_id: None, number, result: last.then_some(StoreResult::Cancel), expires_after: None, name: None, conflict: None }
     }
 
     #[test]
@@ -298,6 +344,25 @@ mod tests {
         assert_eq!(count.patience(), PATIENCE);
         count.add(1);
         assert!(count.check(&expires(2, LEAST_PATIENCE), 1).is_err());
+    }
+
+    #[test]
+    fn a_store_may_be_cancelled_under_any_number_once_it_has_an_id() {
+        let count = Count { segments: 3, bytes: 3, expires_after: None };
+        let cancel = |file_id: Option<&str>, number| StoreSegment { file_id: file_id.map(Into::into), ..segment(number, true) };
+        for number in [0, 1, 4, 9] {
+            assert_eq!(count.check(&cancel(Some("id"), number), 0), Ok(()));
+        }
+        assert!(count.check(&cancel(None, 1), 0).is_err());
+    }
+
+    #[test]
+    fn the_name_comes_with_the_first_segment_or_the_result() {
+        let named = |number| StoreSegment { name: Some("x".into()), ..segment(number, false) };
+        let mut count = Count::default();
+        assert_eq!(count.check(&named(1), 1), Ok(()));
+        count.add(1);
+        assert!(count.check(&named(2), 1).is_err());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::store::{self, Stores};
 use crate::transfers::Transfers;
 use crate::walk::Found;
 
-/// How often transfers whose worker is gone are looked for, in milliseconds.
+/// How often transfers are looked for whose worker is gone, or whose right has ended, in milliseconds.
 const ROUND: u64 = 5_000;
 
 /// What became of a request.
@@ -56,10 +56,12 @@ pub(crate) fn run(our: Address) -> Result<(), String> {
             Message::Completion(completion) => manager.digested(completion),
             Message::Timer(_) => {
                 timer::set(ROUND);
+                manager.stop_what_lapsed();
                 manager.look_after_transfers();
             }
-            // Nothing is sent that expects a response.
-            Message::Response(_) | Message::SendError(_) => {}
+            // What is told to those who asked for a transfer is all that expects a response.
+            Message::Response(received) => manager.told(received.context.as_deref()),
+            Message::SendError(error) => manager.told(error.context.as_deref()),
         }
     }
 }

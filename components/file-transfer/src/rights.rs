@@ -10,11 +10,15 @@ pub(crate) const DRIVE: &str = "files";
 
 /// Fails unless the node of `source` has these rights to the drive.
 pub(crate) fn check(our: &Address, source: &Address, needs: Rights) -> Result<(), TransferError> {
-    if source.node == our.node {
+    if has(our, &source.node, needs) {
         return Ok(());
     }
-    let has = peers::rights_of(&source.node, DRIVE);
-    if has.contains(needs) { Ok(()) } else { Err(TransferError::Denied(refusal(&our.node, &source.node, needs, has))) }
+    Err(TransferError::Denied(refusal(&our.node, &source.node, needs, peers::rights_of(&source.node, DRIVE))))
+}
+
+/// Whether a node has these rights to the drive.
+pub(crate) fn has(our: &Address, node: &str, needs: Rights) -> bool {
+    node == our.node || peers::rights_of(node, DRIVE).contains(needs)
 }
 
 /// Fails unless the request comes from this node: nobody else commands it.

@@ -10,6 +10,7 @@ use file_transfer_types::types::{ConflictPolicy, TransferError};
 use file_transfer_types::worker::{self as api, DownloadRequest, Location, UploadRequest};
 use transship_guest::address::{Address, ProcessId};
 use transship_guest::drive::{FileKind, OpenFlags, Rights, VfsError};
+use transship_guest::info;
 use transship_guest::message::ReceivedRequest;
 
 use crate::jobs::{Job, Search, algorithm_of};
@@ -66,9 +67,11 @@ impl Manager {
         names::check(&request.name)?;
         match self.files.find(&request.name) {
             Ok(None) => {}
-            Ok(Some(found)) if found.kind != FileKind::Regular => return Err(TransferError::NotAFile(shown(&request.name))),
-            Ok(Some(_)) if settings.conflict == ConflictPolicy::Fail => return Err(TransferError::Conflict(shown(&request.name))),
-            Ok(Some(_)) => {}
+            Ok(Some(found)) => match (found.kind, settings.conflict) {
+                (_, ConflictPolicy::Rename | ConflictPolicy::Skip) | (FileKind::Regular, ConflictPolicy::Overwrite) => {}
+                (FileKind::Regular, ConflictPolicy::Fail) => return Err(TransferError::Conflict(shown(&request.name))),
+                _ => return Err(TransferError::NotAFile(shown(&request.name))),
+            },
             Err(error) => return Err(from_vfs(error, &request.name, Side::Receiver)),
         }
         let name = request.name.clone();
@@ -80,6 +83,7 @@ impl Manager {
 
     fn serving(&mut self, id: String, transfer: Transfer) -> Result<ProcessId, TransferError> {
         let worker = api::worker_of(&self.our, &id);
+        info!("transfer {id}: {} {} {} begins, at its wish", transfer.name, if transfer.receiving { "from" } else { "to" }, transfer.node);
         self.transfers.add(id, transfer);
         worker.ok_or_else(|| TransferError::Failed("the worker ended at once: the node's log says why".into()))
     }

@@ -67,7 +67,7 @@ impl Manager {
     }
 
     fn started(&mut self, id: String, transfer: Transfer) -> Handled {
-        info!("transfer {id}: {} {} {}", transfer.name, if transfer.receiving { "from" } else { "to" }, transfer.node);
+        info!("transfer {id}: {} {} {} begins", transfer.name, if transfer.receiving { "from" } else { "to" }, transfer.node);
         self.transfers.add(id.clone(), transfer);
         Handled::Answer(Answer::Started(id))
     }

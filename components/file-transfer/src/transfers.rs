@@ -11,11 +11,15 @@ use file_transfer_types::types::{TransferError, TransferState};
 use file_transfer_types::worker::{self as api, ProgressRequest, Request};
 use transship_guest::address::Address;
 use transship_guest::bindings::transship::host::capabilities::drop_held;
+use transship_guest::drive::Rights;
 use transship_guest::message::{self, Capability, ReceivedRequest, Responder, respond_later};
 use transship_guest::{debug, info};
 
 use crate::manager::{Handled, Manager, respond_to};
 use crate::rights;
+
+/// How long an asker may take to say that it has heard something, in milliseconds. Then it is told the next in any case.
+const ASKER_PATIENCE: u64 = 10_000;
 
 /// A capability that was lent for a transfer; it is given up when this is dropped.
 #[derive(Debug)]
@@ -55,8 +59,14 @@ pub(crate) struct Transfer {
     state: TransferState,
     /// Given up with the transfer.
     _lent: Option<Lent>,
+    /// The asker has been told something and has not answered yet.
+    telling: bool,
+    /// What it is to be told next.
+    untold: Option<ProgressRequest>,
     /// Those who cancelled and wait until it has ended.
     cancelled: Vec<Responder>,
+    /// The other node's right to it has ended, and it was told to stop.
+    lapsed: bool,
     /// Rounds of the clock since its worker was heard of.
     silent: u32,
 }
@@ -70,7 +80,21 @@ impl Transfer {
     /// One that another node asked for.
     pub(crate) fn serving(node: String, name: String, receiving: bool) -> Self {
         let (state, cancelled) = (TransferState::Starting, Vec::new());
-        Self { node, name, receiving, asker: None, bytes_done: 0, bytes_total: None, state, _lent: None, cancelled, silent: 0 }
+        Self {
+            node,
+            name,
+            receiving,
+            asker: None,
+            bytes_done: 0,
+            bytes_total: None,
+            state,
+            _lent: None,
+            telling: false,
+            untold: None,
+            cancelled,
+            lapsed: false,
+            silent: 0,
+        }
     }
 
     fn status(&self, id: &str) -> TransferStatus {
@@ -82,6 +106,41 @@ impl Transfer {
             bytes_done: self.bytes_done,
             bytes_total: self.bytes_total,
             state: self.state.clone(),
+        }
+    }
+
+    /// Tells the asker: one thing at a time and then the latest, so that one who does not listen (whose command is suspended, say) never fills its mailbox and holds
+    /// everybody up. The end is told in any case.
+    fn tell(&mut self, progress: ProgressRequest) {
+        let Some(asker) = &self.asker else { return };
+        if self.telling && !is_end(&progress.state) {
+            self.untold = Some(progress);
+            return;
+        }
+        let id = progress.id.clone();
+        // Whoever has gone meanwhile does not hear it; the transfer goes on.
+        if let Ok(request) = message::Request::to(asker).json(&Request::Progress(progress)) {
+            self.telling = request.timeout(ASKER_PATIENCE).context(id.into_bytes()).send().is_ok();
+        }
+    }
+
+    /// The asker has heard what it was told, or will not.
+    fn told(&mut self) {
+        self.telling = false;
+        if let Some(next) = self.untold.take() {
+            self.tell(next);
+        }
+    }
+
+    /// How it ended, for the log.
+    fn epitaph(&self, state: &TransferState) -> String {
+        let Self { name, node, .. } = self;
+        let to_or_from = if self.receiving { "from" } else { "to" };
+        match state {
+            TransferState::Failed(error) => format!("{name} {to_or_from} {node} failed after {} bytes: {}", self.bytes_done, describe(error)),
+            TransferState::Done(summary) if summary.skipped => format!("{name} {to_or_from} {node} was skipped: the name is taken"),
+            TransferState::Done(summary) => format!("{name} {to_or_from} {node} is done: {} bytes in {} ms", summary.size, summary.elapsed),
+            _ => format!("{name} {to_or_from} {node} is under way"),
         }
     }
 
@@ -147,21 +206,32 @@ impl Manager {
     }
 
     fn pass_on(&mut self, progress: ProgressRequest) {
-        let Some(known) = self.transfers.0.get(&progress.id) else { return };
-        if let Some(asker) = known.asker.clone() {
-            // Whoever has gone meanwhile does not hear it; the transfer goes on.
-            if let Ok(request) = message::Request::to(&asker).json(&Request::Progress(progress.clone())) {
-                let _ = request.send();
-            }
-        }
+        let Some(known) = self.transfers.0.get_mut(&progress.id) else { return };
+        known.tell(progress.clone());
         let Some(transfer) = self.transfers.take(&progress) else { return };
-        match &progress.state {
-            TransferState::Failed(error) => info!("transfer {}: {} failed: {}", progress.id, transfer.name, describe(error)),
-            _ => info!("transfer {}: {} is done", progress.id, transfer.name),
-        }
+        info!("transfer {}: {}", progress.id, transfer.epitaph(&progress.state));
         let status = transfer.status(&progress.id);
         for waiting in &transfer.cancelled {
             respond_to(waiting, &Answer::Cancelled(status.clone()));
+        }
+    }
+
+    /// Somebody has answered, or not, what it was told of a transfer.
+    pub(crate) fn told(&mut self, context: Option<&[u8]>) {
+        if let Some(transfer) = context.and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| self.transfers.0.get_mut(id)) {
+            transfer.told();
+        }
+    }
+
+    /// Stops transfers for nodes that were allowed to begin them and are not any more.
+    pub(crate) fn stop_what_lapsed(&mut self) {
+        for (id, transfer) in &mut self.transfers.0 {
+            let needs = if transfer.receiving { Rights::WRITE } else { Rights::READ };
+            if transfer.asker.is_none() && !transfer.lapsed && !rights::has(&self.our, &transfer.node, needs) {
+                info!("transfer {id}: {} has lost the right to it", transfer.node);
+                transfer.lapsed = true;
+                api::cancel(&self.our, id, true);
+            }
         }
     }
 

@@ -149,8 +149,8 @@ impl HostFile for Guest {
         self.with_file(&this, move |file| file.set_modified(modified)).await
     }
 
-    async fn set_executable(&mut self, this: Resource<FileHandle>, executable: bool) -> Outcome<()> {
-        self.with_file(&this, move |file| file.set_executable(executable)).await
+    async fn set_permissions(&mut self, this: Resource<FileHandle>, permissions: u16) -> Outcome<()> {
+        self.with_file(&this, move |file| file.set_permissions(permissions)).await
     }
 
     async fn digest(&mut self, this: Resource<FileHandle>, algorithm: Algorithm) -> Outcome<Vec<u8>> {
@@ -190,6 +190,7 @@ impl HostDirectory for Guest {
             create: how.contains(OpenFlags::CREATE),
             exclusive: how.contains(OpenFlags::EXCLUSIVE),
             truncate: how.contains(OpenFlags::TRUNCATE),
+            private: how.contains(OpenFlags::PRIVATE),
         };
         match self.with_directory(&this, move |directory| directory.open_file(&path, how)).await? {
             Ok(file) => {
@@ -264,5 +265,5 @@ fn convert(metadata: &vfs::Metadata) -> Metadata {
         vfs::FileKind::SymbolicLink => FileKind::SymbolicLink,
         vfs::FileKind::Other => FileKind::Other,
     };
-    Metadata { kind, size: metadata.size, modified: metadata.modified, executable: metadata.executable }
+    Metadata { kind, size: metadata.size, modified: metadata.modified, permissions: metadata.permissions }
 }

@@ -33,6 +33,9 @@ pub(crate) enum OnExit {
 enum End {
     Normal,
     Failed(String),
+    /// The node's owner wants this run of it to end.
+    Interrupted,
+    /// Whoever started it wants it to end, or the node ends.
     Killed,
 }
 
@@ -52,12 +55,13 @@ pub(crate) async fn run(
         let end = tokio::select! {
             biased;
             () = process.stop.cancelled() => End::Killed,
+            () = process.interrupted.notified() => End::Interrupted,
             end = run_once(&node, &process, &component, &mut ready) => end,
         };
         if let End::Failed(reason) = &end {
             tracing::warn!(process = %process.id, "ended: {reason}");
         }
-        let restart = matches!((&on_exit, &end), (OnExit::Restart, End::Failed(_))) && ready.is_none();
+        let restart = matches!((&on_exit, &end), (OnExit::Restart, End::Failed(_) | End::Interrupted)) && ready.is_none();
         if !restart {
             break end;
         }
@@ -99,7 +103,7 @@ async fn send_last_words(node: &NodeInner, process: &Process, end: &End, request
     let reason = match end {
         End::Normal => serde_json::Value::Null,
         End::Failed(reason) => reason.as_str().into(),
-        End::Killed => "killed".into(),
+        End::Interrupted | End::Killed => "killed".into(),
     };
     let metadata = serde_json::json!({ "exited": process.id, "reason": reason }).to_string();
     for (target, body) in requests {

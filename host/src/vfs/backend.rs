@@ -14,6 +14,8 @@ pub(super) struct Opening {
     pub(super) create: bool,
     /// Only with `create`.
     pub(super) exclusive: bool,
+    /// Only with `create`: one that is made is its owner's alone.
+    pub(super) private: bool,
 }
 
 /// A directory of some kind of drive. Links are not followed, whatever the path.
@@ -41,5 +43,6 @@ pub(super) trait FileBackend: ReadAt {
     fn sync(&self) -> Result<(), VfsError>;
     fn metadata(&self) -> Result<Metadata, VfsError>;
     fn set_modified(&self, nanoseconds: i64) -> Result<(), VfsError>;
-    fn set_executable(&self, executable: bool) -> Result<(), VfsError>;
+    /// At most `0o777`.
+    fn set_permissions(&self, permissions: u16) -> Result<(), VfsError>;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::backend::FileBackend;
-use super::{Metadata, VfsError};
+use super::{Metadata, PERMISSIONS, VfsError};
 use crate::blob::Blob;
 use crate::digest::{Algorithm, digest_blocking};
 
@@ -132,13 +132,16 @@ impl File {
         self.backend.set_modified(nanoseconds)
     }
 
-    /// Sets whether the owner may execute it.
+    /// Sets who may do what with it: the nine lower bits of a POSIX file mode, of which those stay unset that the node's file mode creation mask (umask) forbids.
     ///
     /// # Errors
-    /// [`VfsError::Denied`] and others.
-    pub fn set_executable(&self, executable: bool) -> Result<(), VfsError> {
+    /// [`VfsError::Limit`] beyond [`PERMISSIONS`], [`VfsError::Denied`] and others.
+    pub fn set_permissions(&self, permissions: u16) -> Result<(), VfsError> {
         self.need_writable()?;
-        self.backend.set_executable(executable)
+        if permissions > PERMISSIONS {
+            return Err(VfsError::Limit(format!("permissions are at most {PERMISSIONS:#o}, and not {permissions:#o}")));
+        }
+        self.backend.set_permissions(permissions)
     }
 
     /// Reads the whole file and returns its digest.

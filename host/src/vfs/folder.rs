@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, fstatvfs, fsync, 
 use rustix::io::Errno;
 
 use super::backend::{DirectoryBackend, FileBackend, Opening};
-use super::{DirectoryPage, FileKind, Metadata, RelativePath, VfsError, WORKING, name};
+use super::{DirectoryPage, FileKind, Metadata, PERMISSIONS, RelativePath, VfsError, WORKING, name};
 
 mod listing;
 mod open_file;
@@ -26,6 +26,9 @@ mod rename;
 mod tree;
 
 use open_file::OpenFile;
+
+/// The mode of a file that only its owner may open.
+const PRIVATE: u32 = 0o600;
 
 /// A directory of the machine.
 #[derive(Debug)]
@@ -66,6 +69,9 @@ impl Folder {
         }
         let mut options = OpenOptions::new();
         options.read(how.read).write(how.write).create(how.create).create_new(how.exclusive).follow(FollowSymlinks::No);
+        if how.private {
+            options.mode(PRIVATE);
+        }
         options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
         let file = at.open_with(&last, &options).map_err(|error| why(&error, &at, &last, path))?.into_std();
         check_regular(&fstat(&file).map_err(|error| system(error, path))?, path)?;
@@ -99,14 +105,14 @@ impl DirectoryBackend for Folder {
     }
 
     fn copy(&self, source: &RelativePath, target: &RelativePath) -> Result<(), VfsError> {
-        let mut from = self.open_regular(source, Opening { read: true, write: false, create: false, exclusive: false })?;
+        let mut from = self.open_regular(source, Opening { read: true, write: false, create: false, exclusive: false, private: false })?;
         let (at, last) = self.parent(target, false)?;
         if look(&at, &last).is_ok() {
             return Err(VfsError::Exists(target.as_str().into()));
         }
         let working = format!("{WORKING}copy-{:032x}", rand::random::<u128>());
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).follow(FollowSymlinks::No);
+        options.write(true).create_new(true).follow(FollowSymlinks::No).mode(PRIVATE);
         let mut to = at.open_with(&working, &options).map_err(|error| VfsError::from_system(&error, target.as_str()))?.into_std();
         let copied = io::copy(&mut from, &mut to)
             .and_then(|_| to.set_permissions(from.metadata()?.permissions()))
@@ -238,5 +244,6 @@ fn describe(stat: &Stat) -> Metadata {
     let size = if kind == FileKind::Regular { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
     let nanoseconds = i64::try_from(stat.st_mtime_nsec).unwrap_or(0);
     let modified = stat.st_mtime.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
-    Metadata { kind, size, modified, executable: Mode::from_raw_mode(stat.st_mode).contains(Mode::XUSR) }
+    let permissions = u16::try_from(stat.st_mode & u32::from(PERMISSIONS)).unwrap_or(0);
+    Metadata { kind, size, modified, permissions }
 }

@@ -147,7 +147,7 @@ impl Table {
             Entry::File(file) => file.describe(),
             Entry::Directory(number) => {
                 let modified = self.directories.get(number).map_or(0, |listing| listing.modified);
-                Metadata { kind: FileKind::Directory, size: 0, modified, executable: true }
+                Metadata { kind: FileKind::Directory, size: 0, modified, permissions: 0o755 }
             }
         }
     }
@@ -163,7 +163,7 @@ impl DirectoryBackend for MemoryDirectory {
             Some(Entry::Directory(_)) => Err(VfsError::IsADirectory(path.as_str().into())),
             None if how.create => {
                 self.tree.quota.take(ENTRY_COST)?;
-                let file = Arc::new(MemoryFile::new(self.tree.quota.clone()));
+                let file = Arc::new(MemoryFile::new(self.tree.quota.clone(), if how.private { 0o600 } else { 0o644 }));
                 table.insert(number, last, Entry::File(file.clone()), path)?;
                 Ok(file)
             }
@@ -292,7 +292,7 @@ mod tests {
     use crate::rights::Rights;
     use crate::vfs::{Drive, OpenFlags, VfsError, memory::ENTRY_COST};
 
-    const NEW: OpenFlags = OpenFlags { read: true, write: true, create: true, exclusive: false, truncate: false };
+    const NEW: OpenFlags = OpenFlags { read: true, write: true, create: true, exclusive: false, truncate: false, private: false };
 
     #[test]
     fn a_full_quota_is_no_space_and_what_is_removed_and_closed_is_free_again() {

@@ -12,7 +12,7 @@ mod directories;
 mod escape;
 mod lending;
 
-const READ: OpenFlags = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false };
+const READ: OpenFlags = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false, private: false };
 const WRITE: OpenFlags = OpenFlags { write: true, ..READ };
 const NEW: OpenFlags = OpenFlags { create: true, ..WRITE };
 const LIST_ONLY: Rights = Rights { list: true, ..Rights::NONE };
@@ -194,7 +194,7 @@ fn opening_obeys_its_flags() {
         denied(read.write_blob(0, &Blob::from_bytes("y", None)));
         denied(read.set_length(0));
         denied(read.set_modified(0));
-        denied(read.set_executable(true));
+        denied(read.set_permissions(0o600));
         let write = root.open_file("a", OpenFlags { read: false, ..WRITE }).unwrap();
         denied(write.read(0, 1).map(drop));
         denied(write.read_blob(0, 1).map(drop));

@@ -7,6 +7,7 @@ mod command_line;
 mod general_host;
 mod hostile_guests;
 mod hostile_peer;
+mod left_behind;
 mod memory;
 mod messages;
 mod processes;

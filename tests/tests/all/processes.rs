@@ -95,6 +95,15 @@ fn the_owner_ends_a_process_by_its_name() {
 }
 
 #[test]
+fn a_process_that_is_to_run_is_back_after_its_owner_ended_it() {
+    let (alice, _serving) = puppet();
+    alice.run(["kill", "main:puppet:test"]).ok();
+    let restarts = || alice.run(["--json", "ps"]).ok().json().iter().find(|line| line["id"] == "main:puppet:test").map(|line| line["restarts"].clone());
+    eventually("it is back", || (restarts() == Some(json!(1))).then_some(()));
+    eventually("it answers", || alice.run(["message", "alice@main:puppet:test", r#"{"echo":"x"}"#, "--timeout", "5"]).code.filter(|code| *code == 0));
+}
+
+#[test]
 fn state_survives_a_trap_and_a_kill_of_the_whole_node() {
     let (alice, serving) = puppet();
     assert_eq!(tell(&alice, MAIN, &json!("get")), json!({"ok": null}));

@@ -354,7 +354,7 @@ fn a_stranger_s_messages_to_the_workers_of_a_transfer_are_ignored() {
     let workers = [("alice", alice.workers()), ("bob", bob.workers())].map(|(node, workers)| format!("{node}@{}", workers[0]));
     let summary = json!({"name": "file", "size": 1, "algorithm": "sha256", "digest": "00", "resumed": 0, "skipped": false, "elapsed": 1});
     let lies = [
-        json!({"size": {"name": "file", "size": 1, "modified": 1, "executable": false, "digest": "00", "max-chunk": 1}}),
+        json!({"size": {"name": "file", "size": 1, "modified": 1, "permissions": 420, "digest": "00", "max-chunk": 1}}),
         json!({"digest": {"algorithm": "sha256", "digest": "00", "size": size, "modified": 1}}),
         json!({"chunk": {"name": "file", "offset": 0, "length": 1000}}),
         json!({"failed": {"not-found": "file"}}),

@@ -20,6 +20,7 @@ use file_transfer_types::protocol::{InternalRequest, SizeRequest};
 use file_transfer_types::types::{ConflictPolicy, DigestMismatch, NoSpace, TransferError, TransferState, TransferSummary};
 use file_transfer_types::worker::{self, DownloadRequest, Location, Rival};
 use transship_guest::address::Address;
+use transship_guest::drive::{FileKind, Metadata};
 use transship_guest::{info, warn};
 
 use crate::rivals;
@@ -54,25 +55,25 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
         session.set_counterpart(from);
     }
     // With a name (and not a digest, or a folder that the provider's name completes) the target is known already, so that a conflict shows before anybody is bothered.
-    let known = (!by_id).then(|| names::complete(&job.local.name, &job.name));
-    if let Some(target) = &known {
-        let place = Place::open(&job.local.drive, target)?;
-        if let Some(done) = settle_conflict(session, &place, target, 0)? {
-            return Ok(done);
-        }
+    let known = (!by_id).then(|| Place::open(&job.local.drive, &names::complete(&job.local.name, &job.name))).transpose()?;
+    if let Some(place) = &known
+        && let Some(done) = settle_conflict(session, place, 0)?
+    {
+        return Ok(done);
     }
-    let slot = rivals::settle(session, job.slot, &job.rivals)?;
+    let node = session.node.clone();
+    let left = |slot| known.as_ref().is_some_and(|place| Partial::is_there(place, &identity(&node, &job, place, slot)));
+    let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
     if let Some((target, request)) = &job.ask {
         ask(session, target, request)?;
     }
     let mut offer = offered(session, &job)?;
-    let target = match known {
-        Some(target) => target,
-        None => names::complete(&job.local.name, &offer.name),
+    let place = match known {
+        Some(place) => place,
+        None => Place::open(&job.local.drive, &names::complete(&job.local.name, &offer.name))?,
     };
-    let place = Place::open(&job.local.drive, &target)?;
     session.progress.bytes_total = Some(offer.size);
-    if let Some(done) = settle_conflict(session, &place, &target, offer.size)? {
+    if let Some(done) = settle_conflict(session, &place, offer.size)? {
         return Ok(done);
     }
     receive(session, &job, slot, &mut offer, &place)
@@ -127,14 +128,13 @@ fn check_id(session: &Session, job: &Job, digest: &str) -> Result<(), TransferEr
 }
 
 /// What the conflict policy says about what stands at the target: an error, a transfer that ends here (`skip`), or none: go on.
-fn settle_conflict(session: &Session, place: &Place, target: &str, size: u64) -> Result<Option<TransferSummary>, TransferError> {
-    if !place.taken()? {
-        return Ok(None);
-    }
-    match session.settings.conflict {
-        ConflictPolicy::Fail => Err(TransferError::Conflict(target.into())),
-        ConflictPolicy::Skip => Ok(Some(skipped(session, target, size))),
-        ConflictPolicy::Overwrite | ConflictPolicy::Rename => Ok(None),
+fn settle_conflict(session: &Session, place: &Place, size: u64) -> Result<Option<TransferSummary>, TransferError> {
+    match (place.taken()?, session.settings.conflict) {
+        (None, _) | (Some(_), ConflictPolicy::Rename) | (Some(FileKind::Regular), ConflictPolicy::Overwrite) => Ok(None),
+        (Some(_), ConflictPolicy::Skip) => Ok(Some(skipped(session, &place.path(), size))),
+        (Some(FileKind::Regular), ConflictPolicy::Fail) => Err(TransferError::Conflict(place.path())),
+        // A directory is never replaced by a file.
+        (Some(_), ConflictPolicy::Fail | ConflictPolicy::Overwrite) => Err(TransferError::NotAFile(place.path())),
     }
 }
 
@@ -143,10 +143,14 @@ fn skipped(session: &Session, target: &str, size: u64) -> TransferSummary {
     TransferSummary { name, size, algorithm, digest: String::new(), resumed: 0, skipped: true, elapsed }
 }
 
+/// What the name of the partial file is made from. Not the drive: it is where the partial file is, and one that is lent may have another name each time.
+fn identity(node: &str, job: &Job, place: &Place, slot: u32) -> String {
+    [node, &job.name, place.name(), &slot.to_string()].join("\n")
+}
+
 /// From the offer to the published file.
 fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest, place: &Place) -> Result<TransferSummary, TransferError> {
-    // Not the drive: it is where the partial file is, and one that is lent may have another name each time.
-    let identity = [session.node.as_str(), &job.name, place.name(), &slot.to_string()].join("\n");
+    let identity = identity(&session.node, job, place, slot);
     let (mut partial, there, restarted) = Partial::open(place, &identity, &session.node, offer, session.settings.digest)?;
     let outcome = (|| {
         let missing = offer.size - there.ranges.total();
@@ -184,7 +188,7 @@ fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest,
         if session.settings.by_id {
             check_id(session, job, &digest)?;
         }
-        let published = publish::run(place, &partial, session.settings.conflict)?;
+        let published = publish::run(place, &partial, offer, session.settings.conflict)?;
         Ok(match published {
             publish::Published::As(name) => {
                 TransferSummary { name, size: offer.size, algorithm: session.settings.digest, digest, resumed, skipped: false, elapsed: session.elapsed() }
@@ -195,10 +199,16 @@ fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest,
             }
         })
     })();
-    if outcome.as_ref().is_err_and(|error| !keeps(error)) {
+    if outcome.as_ref().is_err_and(|error| !keeps(error) || partial.is_empty() || is_there_already(error, place, offer)) {
         partial.remove(place);
     }
     outcome.map_err(|error| name_drive(error, place))
+}
+
+/// Whether what took the name meanwhile has the size and the time of what was received: another transfer of the same file was quicker, and this one's partial file is of no use.
+fn is_there_already(error: &TransferError, place: &Place, offer: &SizeRequest) -> bool {
+    let same = |found: Metadata| (found.size, found.modified) == (offer.size, offer.modified);
+    matches!(error, TransferError::Conflict(_)) && place.root().find(&place.path()).ok().flatten().is_some_and(same)
 }
 
 /// An error of the drive that came from deep below says which drive it was.

@@ -25,6 +25,18 @@ pub(crate) struct There {
     pub(crate) digest: Option<Known>,
 }
 
+/// The owner reads and writes: what a later attempt needs to go on with a partial file.
+const OWNER: u16 = 0o600;
+
+/// How far a partial file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// All is there; it may still be left to a later attempt.
+    Sealed,
+    /// It gets its final name now.
+    Published,
+}
+
 /// See the module.
 pub(crate) struct Partial {
     folder: Option<Directory>,
@@ -46,11 +58,11 @@ impl Partial {
         algorithm: DigestAlgorithm,
     ) -> Result<(Self, There, Option<String>), TransferError> {
         let fail = |error| from_vfs(error, &place.path(), Side::Receiver);
-        let stem = place.beside(&format!("{HIDDEN}{}", hash(identity)?));
+        let stem = stem(place, identity)?;
         let (path, journal_path) = (format!("{stem}.partial"), format!("{stem}.journal"));
         let (folder, made) = place.make_folder()?;
         let opened = (|| {
-            let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE;
+            let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::PRIVATE;
             // Something that is no file has no business there; opening a link is refused by the node.
             if place.root().find(&path)?.is_some_and(|found| found.kind == FileKind::Directory) {
                 place.root().remove_directory(&path, true)?;
@@ -87,6 +99,17 @@ impl Partial {
                 Err(error)
             }
         }
+    }
+
+    /// Whether there is something of a transfer.
+    pub(crate) fn is_there(place: &Place, identity: &str) -> bool {
+        let journal = stem(place, identity).map(|stem| format!("{stem}.journal"));
+        journal.is_ok_and(|path| matches!(place.root().find(&path), Ok(Some(found)) if found.size > 0))
+    }
+
+    /// Whether nothing has been written into it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.file.length().is_ok_and(|length| length == 0)
     }
 
     /// Empties both files: nothing is there.
@@ -129,14 +152,27 @@ impl Partial {
         Ok(())
     }
 
-    /// Gives the file the times and the mode of the source, and checks its length. What the drive can't keep is not worth failing for.
+    /// Gives the file the time and the permissions of the source, and checks its length. What the drive can't keep is not worth failing for.
     pub(crate) fn seal(&self, offer: &SizeRequest) -> Result<u64, TransferError> {
-        for set in [self.file.set_modified(offer.modified), if offer.executable { self.file.set_executable(true) } else { Ok(()) }] {
-            if let Err(error) = set {
-                warn!("{}: the time or the mode of the source can't be set: {error:?}", offer.name);
-            }
+        if let Err(error) = self.file.set_modified(offer.modified) {
+            warn!("{}: the time of the source can't be set: {error:?}", offer.name);
         }
+        self.permit(offer, Stage::Sealed);
         self.file.length().map_err(|error| from_vfs(error, &offer.name, Side::Receiver))
+    }
+
+    /// Gives the file the permissions that it may have at this stage.
+    pub(crate) fn permit(&self, offer: &SizeRequest, stage: Stage) {
+        let allowed = offer.permissions & 0o777;
+        let permissions = match stage {
+            // The same as before, most often: then nothing has to be set.
+            Stage::Published if allowed & OWNER == OWNER => return,
+            Stage::Published => allowed,
+            Stage::Sealed => allowed | OWNER,
+        };
+        if let Err(error) = self.file.set_permissions(permissions) {
+            warn!("{}: the permissions of the source can't be set: {error:?}", offer.name);
+        }
     }
 
     /// Gives the file its final name, if it is free or `replace` says that it may be taken from another, and makes that safe.
@@ -174,6 +210,11 @@ fn read_journal(journal: &File, file: &File) -> Option<Journal> {
     let length = journal.length().ok().filter(|length| (1..=journal::MAX_BYTES).contains(length))?;
     let journal = Journal::parse(&journal.read(0, length).ok()?)?;
     (file.length().ok()? >= journal.ranges.end()).then_some(journal)
+}
+
+/// The path of both files, without their endings.
+fn stem(place: &Place, identity: &str) -> Result<String, TransferError> {
+    Ok(place.beside(&format!("{HIDDEN}{}", hash(identity)?)))
 }
 
 /// 16 hexadecimal digits that depend on a text.

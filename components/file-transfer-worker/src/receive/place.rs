@@ -50,12 +50,10 @@ impl Place {
         &self.root
     }
 
-    /// Whether a file stands there; anything else that does is an error.
-    pub(crate) fn taken(&self) -> Result<bool, TransferError> {
+    /// What stands there.
+    pub(crate) fn taken(&self) -> Result<Option<FileKind>, TransferError> {
         match self.root.find(&self.path()) {
-            Ok(None) => Ok(false),
-            Ok(Some(found)) if found.kind == FileKind::Regular => Ok(true),
-            Ok(Some(_)) => Err(TransferError::NotAFile(self.path())),
+            Ok(found) => Ok(found.map(|found| found.kind)),
             Err(error) => Err(from_vfs(error, &self.path(), Side::Receiver)),
         }
     }

@@ -2,10 +2,11 @@
 
 use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::names;
+use file_transfer_types::protocol::SizeRequest;
 use file_transfer_types::types::{ConflictPolicy, TransferError};
 use transship_guest::drive::VfsError;
 
-use super::partial::Partial;
+use super::partial::{Partial, Stage};
 use super::place::Place;
 
 /// So many names are tried before `rename` gives up.
@@ -21,8 +22,12 @@ pub(crate) enum Published {
 }
 
 /// Publishes a verified file.
-pub(crate) fn run(place: &Place, partial: &Partial, policy: ConflictPolicy) -> Result<Published, TransferError> {
+pub(crate) fn run(place: &Place, partial: &Partial, offer: &SizeRequest, policy: ConflictPolicy) -> Result<Published, TransferError> {
+    partial.permit(offer, Stage::Published);
     let published = name_it(place.name(), policy, |name, replace| partial.rename(place, name, replace));
+    if !matches!(published, Ok(Published::As(_))) {
+        partial.permit(offer, Stage::Sealed);
+    }
     match published {
         Ok(Published::As(name)) => Ok(Published::As(place.beside(&name))),
         Ok(Published::Skipped) => Ok(Published::Skipped),

@@ -18,6 +18,9 @@ use crate::clock::now;
 use crate::journal::Known;
 use crate::session::{Event, Session};
 
+/// How long the reason of a sender that has ended may take to come, in milliseconds: the news that it has ended may overtake what it said at the end.
+const LAST_WORDS: u64 = 1_000;
+
 struct Transfer<'a> {
     session: &'a mut Session,
     partial: &'a mut Partial,
@@ -29,6 +32,8 @@ struct Transfer<'a> {
     hasher: Hasher,
     /// The sender's digest, once known.
     expected: Option<String>,
+    /// The sender has ended: since when that is known, and the error if it has not said why.
+    gone: Option<(u64, TransferError)>,
 }
 
 /// Moves the bytes and returns the verified digest.
@@ -46,6 +51,7 @@ pub(crate) fn run(session: &mut Session, partial: &mut Partial, offer: &mut Size
         durable: Durable::new(there.ranges, now()),
         hasher: Hasher::new(algorithm),
         expected: offer.digest.clone().or(there.digest.map(|known| known.digest)),
+        gone: None,
         session,
         partial,
         offer,
@@ -61,7 +67,11 @@ impl Transfer<'_> {
     /// Until all bytes are in the partial file and all are hashed.
     fn fetch(&mut self) -> Result<(), TransferError> {
         loop {
-            if self.session.may_send() {
+            if let Some((since, error)) = &self.gone {
+                if now().saturating_sub(*since) >= LAST_WORDS {
+                    return Err(error.clone());
+                }
+            } else if self.session.may_send() {
                 while let Some(ask) = self.flow.next() {
                     self.session.ask_for_chunk(&self.offer.name, ask);
                 }
@@ -130,6 +140,11 @@ impl Transfer<'_> {
             // Denied: the bytes could not be read when their turn came to be sent. The sender, asked again, says why: that the file changed, for one.
             SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.flow.timed_out(ask) == Retry::GiveUp => Err(from_send(kind, &self.session.node, &what)),
             SendErrorKind::Timeout | SendErrorKind::Denied(_) => Ok(()),
+            SendErrorKind::NoSuchProcess => {
+                let error = || from_send(kind, &self.session.node, &what);
+                self.gone.get_or_insert_with(|| (now(), error()));
+                Ok(())
+            }
             _ => {
                 self.session.try_again_after(kind, &what)?;
                 self.flow.dropped(ask);

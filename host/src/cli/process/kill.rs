@@ -7,7 +7,7 @@ use crate::cli::error::CliError;
 
 /// End a process of the running node at once.
 ///
-/// What it held and lent ends with it. A process that its package wants to run is started again.
+/// What it held and lent ends with it. A process that is to be restarted when it fails (`on-exit` in its package's manifest) is started again at once: so this is how to restart one that hangs.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  transship kill manager:file-transfer:transship")]
 pub(crate) struct KillArgs {

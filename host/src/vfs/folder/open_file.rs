@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{Mode, fchmod, fstat};
+use rustix::process::umask;
 
 use super::{describe, system};
 use crate::blob::{BlobError, ReadAt};
@@ -75,11 +77,18 @@ impl FileBackend for OpenFile {
         self.file.set_modified(time).map_err(|error| self.said(&error))
     }
 
-    fn set_executable(&self, executable: bool) -> Result<(), VfsError> {
-        let mode = Mode::from_raw_mode(fstat(&self.file).map_err(|error| system(error, &self.path))?.st_mode);
-        // Who may read it may execute it, as if a compiler had made it; the owner in any case.
-        let readers = Mode::from_raw_mode((mode.as_raw_mode() & 0o444) >> 2) | Mode::XUSR;
-        let mode = if executable { mode | readers } else { mode - (Mode::XUSR | Mode::XGRP | Mode::XOTH) };
-        fchmod(&self.file, mode).map_err(|error| system(error, &self.path))
+    fn set_permissions(&self, permissions: u16) -> Result<(), VfsError> {
+        let allowed = Mode::from_raw_mode(permissions.into()) - forbidden();
+        fchmod(&self.file, allowed).map_err(|error| system(error, &self.path))
     }
+}
+
+/// The file mode creation mask that the process began with. It can be read only by setting it, so it is read once; a file that another thread makes in that moment is its owner's alone.
+fn forbidden() -> Mode {
+    static MASK: OnceLock<Mode> = OnceLock::new();
+    *MASK.get_or_init(|| {
+        let mask = umask(Mode::RWXG | Mode::RWXO);
+        umask(mask);
+        mask
+    })
 }

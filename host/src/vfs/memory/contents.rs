@@ -25,24 +25,24 @@ struct Contents {
     pages: BTreeMap<u64, Vec<u8>>,
     length: u64,
     modified: i64,
-    executable: bool,
+    permissions: u16,
 }
 
 impl MemoryFile {
-    pub(super) fn new(quota: Arc<Quota>) -> Self {
-        Self { quota, contents: RwLock::new(Contents { pages: BTreeMap::new(), length: 0, modified: now(), executable: false }) }
+    pub(super) fn new(quota: Arc<Quota>, permissions: u16) -> Self {
+        Self { quota, contents: RwLock::new(Contents { pages: BTreeMap::new(), length: 0, modified: now(), permissions }) }
     }
 
     pub(super) fn describe(&self) -> Metadata {
         let contents = self.contents.read();
-        Metadata { kind: FileKind::Regular, size: contents.length, modified: contents.modified, executable: contents.executable }
+        Metadata { kind: FileKind::Regular, size: contents.length, modified: contents.modified, permissions: contents.permissions }
     }
 
     /// A second file with the same contents, or none if the quota is used up.
     pub(super) fn copy(&self) -> Result<Self, VfsError> {
         let contents = self.contents.read();
         self.quota.take(contents.used())?;
-        let copy = Contents { pages: contents.pages.clone(), length: contents.length, modified: now(), executable: contents.executable };
+        let copy = Contents { pages: contents.pages.clone(), length: contents.length, modified: now(), permissions: contents.permissions };
         Ok(Self { quota: self.quota.clone(), contents: RwLock::new(copy) })
     }
 }
@@ -151,8 +151,8 @@ impl FileBackend for MemoryFile {
         Ok(())
     }
 
-    fn set_executable(&self, executable: bool) -> Result<(), VfsError> {
-        self.contents.write().executable = executable;
+    fn set_permissions(&self, permissions: u16) -> Result<(), VfsError> {
+        self.contents.write().permissions = permissions;
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ fn entries_are_in_byte_order_in_pages_and_nothing_is_twice_or_missing() {
 }
 
 #[test]
-fn metadata_tells_kind_size_time_and_whether_it_may_be_executed() {
+fn metadata_tells_kind_size_time_and_permissions() {
     on_each(|drive| {
         let root = drive.root(Rights::ALL);
         let file = put(&root, "d/a", &[0; 1234]);
@@ -42,11 +42,15 @@ fn metadata_tells_kind_size_time_and_whether_it_may_be_executed() {
             file.sync().unwrap();
             assert_eq!(root.metadata("d/a").unwrap().modified, time);
         }
-        assert!(!root.metadata("d/a").unwrap().executable);
-        file.set_executable(true).unwrap();
-        assert_eq!(file.metadata().unwrap(), Metadata { kind: FileKind::Regular, size: 1234, modified: -1_500_000_000, executable: true });
-        file.set_executable(false).unwrap();
-        assert!(!file.metadata().unwrap().executable);
+        assert_eq!(root.metadata("d/a").unwrap().permissions & 0o700, 0o600, "as the system makes files");
+        for permissions in [0o400, 0o700, 0o640] {
+            file.set_permissions(permissions).unwrap();
+            assert_eq!(file.metadata().unwrap(), Metadata { kind: FileKind::Regular, size: 1234, modified: -1_500_000_000, permissions });
+        }
+        assert!(matches!(file.set_permissions(0o4755), Err(VfsError::Limit(_))));
+        let private = root.open_file("d/private", OpenFlags { private: true, ..NEW }).unwrap();
+        assert_eq!(private.metadata().unwrap().permissions, 0o600);
+        root.remove_file("d/private").unwrap();
         let directory = root.metadata("d").unwrap();
         assert_eq!((directory.kind, directory.size), (FileKind::Directory, 0));
         let listed = root.open_directory("d", false).unwrap().entries(None, 10).unwrap();
@@ -144,16 +148,16 @@ fn of_two_that_rename_to_one_free_name_exactly_one_wins() {
 }
 
 #[test]
-fn a_copy_is_whole_keeps_whether_it_may_be_executed_and_never_replaces() {
+fn a_copy_is_whole_keeps_the_permissions_and_never_replaces() {
     on_each(|drive| {
         let root = drive.root(Rights::ALL);
         let bytes = pattern(1_500_000);
-        put(&root, "a", &bytes).set_executable(true).unwrap();
+        put(&root, "a", &bytes).set_permissions(0o750).unwrap();
         root.open_directory("d", true).unwrap();
         root.copy("a", "d/b").unwrap();
         put(&root, "a", b"changed");
         assert_eq!(contents(&root, "d/b"), bytes);
-        assert!(root.metadata("d/b").unwrap().executable);
+        assert_eq!(root.metadata("d/b").unwrap().permissions, 0o750);
         assert_eq!(root.copy("a", "d/b"), Err(VfsError::Exists("d/b".into())));
         assert_eq!(root.copy("a", "a"), Err(VfsError::Exists("a".into())));
         assert_eq!(root.copy("d", "e"), Err(VfsError::IsADirectory("d".into())));
