@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use transship::control::protocol::FrameError;
 use transship::control::{ControlError, EmbedError, Refusal};
 use transship::home::{HomeError, SettingsError};
 use transship::identity::IdentityError;
@@ -13,6 +14,7 @@ use transship::log::LogError;
 use transship::message::SendErrorKind;
 use transship::node::NodeError;
 
+use super::ui::quoted;
 use super::wire::TransferError;
 
 /// What kind of failure it is: the exit code.
@@ -63,11 +65,13 @@ pub(crate) struct CliError {
     pub(crate) hint: Option<String>,
     /// The name of the error for programs, as `wit/file-transfer/types.wit` or this module names it.
     pub(crate) name: &'static str,
+    /// The person has been told.
+    pub(crate) told: bool,
 }
 
 impl CliError {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, name: kind.name() }
+        Self { kind, message: message.into(), hint: None, name: kind.name(), told: false }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -161,7 +165,7 @@ impl CliError {
             E::Failed(text) => ("failed", text.clone(), "`transship log` on either node may say more".into()),
         };
         let hint = Some(hint).filter(|hint| !hint.is_empty());
-        Self { kind: Kind::of(error), message, hint, name }
+        Self { kind: Kind::of(error), message, hint, name, told: false }
     }
 
     /// A message to `target` that failed.
@@ -183,7 +187,7 @@ impl CliError {
     }
 
     pub(crate) fn named(kind: Kind, name: &'static str, message: String) -> Self {
-        Self { kind, message, hint: None, name }
+        Self { kind, message, hint: None, name, told: false }
     }
 }
 
@@ -228,7 +232,8 @@ impl From<HomeError> for CliError {
                 Self::new(Kind::NotFound, message).hint("make one with `transship init --name NAME`, or name its folder with --home or TRANSSHIP_HOME")
             }
             HomeError::AlreadyInitialised { .. } => Self::new(Kind::Conflict, message).hint("use it as it is, or make another with --home DIR"),
-            HomeError::InUse(_) => Self::new(Kind::Conflict, message).hint("end it first, or use another home with --home DIR"),
+            HomeError::InUse(_) => Self::new(Kind::Conflict, message).hint("all commands use that one; end it first if this one is to run instead, or use another home with --home DIR"),
+            HomeError::Exposed { folder, .. } => Self::new(Kind::Denied, message).hint(format!("take that from them: chmod go-w {}", quoted(&folder))),
             HomeError::NoDefault => Self::usage(message).hint("name one with --home DIR or TRANSSHIP_HOME"),
             HomeError::Settings(error) => error.into(),
             HomeError::Identity(error) => error.into(),
@@ -263,7 +268,11 @@ impl From<ControlError> for CliError {
         match error {
             ControlError::NotRunning(_) => Self::new(Kind::NotFound, message).hint("start it with `transship serve`"),
             ControlError::Version { .. } => Self::new(Kind::Other, message).hint("restart the node with this version"),
-            ControlError::Ended | ControlError::Silent | ControlError::Frame(_) => Self::new(Kind::Other, message).hint("`transship log` may say why"),
+            ControlError::Ended | ControlError::Frame(FrameError::Io(_)) => {
+                Self::new(Kind::Network, "the node of this home, which the command used, has ended").hint("run the same command again; `transship log` may say why it ended")
+            }
+            ControlError::Silent => Self::new(Kind::Network, message).hint("try again; `transship log` may say what it does"),
+            ControlError::Frame(_) => Self::new(Kind::Other, message).hint("`transship log` may say why"),
             ControlError::Refused(refusal) => refusal.into(),
             ControlError::TooLarge(_) => Self::usage(message),
             ControlError::Unexpected => Self::new(Kind::Other, message),

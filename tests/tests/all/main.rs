@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)]
 
 mod capabilities;
+mod command_alone;
 mod command_line;
 mod general_host;
 mod hostile_guests;

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::cli::Context;
 use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
+use crate::cli::signals::until_interrupted;
 use crate::cli::ui::{plain, table};
 use crate::cli::wire::{FileInfo, FilePage, IdAlgorithm, ListOptions, Request, Response};
 
@@ -32,10 +33,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> Result<(), CliError> {
-    let connection = context.connect().await?;
-    let result = list(context, args, &connection).await;
-    connection.close().await;
-    result
+    context.with_node(async |connection| until_interrupted(list(context, args, connection)).await).await
 }
 
 async fn list(context: &Context, args: &ListArgs, connection: &Connection) -> Result<(), CliError> {

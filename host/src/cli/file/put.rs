@@ -50,13 +50,11 @@ pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliErro
         Source::File(..) if args.size.is_some() => return Err(CliError::usage("--size is for standard input: a file has its size")),
         Source::File(_, typed) => args.target.name_for(typed),
     };
-    let connection = context.connect().await?;
-    let result = match &source {
-        Source::Stdin => store::run(context, &connection, &args.target.node, &name, args.size, args.transfer.on_conflict).await,
-        Source::File(file, _) => put(context, args, &connection, file, &name).await,
+    let work = async |connection: &Connection| match &source {
+        Source::Stdin => store::run(context, connection, &args.target.node, &name, args.size, args.transfer.on_conflict).await,
+        Source::File(file, _) => put(context, args, connection, file, &name).await,
     };
-    connection.close().await;
-    result
+    context.with_node(work).await
 }
 
 async fn put(context: &Context, args: &PutArgs, connection: &Connection, file: &LocalFile, name: &str) -> Result<(), CliError> {

@@ -1,6 +1,6 @@
 use clap::Args;
 use serde_json::json;
-use transship::control::{PeerInfo, Refusal};
+use transship::control::{ControlClient, ControlError, PeerInfo, Refusal};
 use transship::peers::Peers;
 use transship::rights::Rights;
 use transship::ticket::Ticket;
@@ -73,14 +73,16 @@ pub(super) fn show_allow(allow: &[(String, Rights)]) -> String {
     allow.iter().map(|(drive, rights)| format!("{drive}={rights}")).collect::<Vec<_>>().join(" ")
 }
 
-/// All peers, asked of the running node or read from the home.
+/// All peers, asked of the running node or read from the home, for which nobody else needs to wait.
 pub(super) async fn all(context: &Context) -> Result<Vec<PeerInfo>, CliError> {
-    Ok(match context.access().await? {
-        Access::Running(client) => client.peers().await?,
-        Access::Alone(home, _lock) => {
+    let home = context.open_home()?;
+    Ok(match ControlClient::connect(&home).await {
+        Ok(client) => client.peers().await?,
+        Err(ControlError::NotRunning(_)) => {
             let peers = Peers::open(&home.peers_path(), &home.identity()?).map_err(Refusal::from)?;
             peers.list().into_iter().map(PeerInfo::from).collect()
         }
+        Err(error) => return Err(error.into()),
     })
 }
 
