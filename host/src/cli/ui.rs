@@ -72,7 +72,7 @@ impl Ui {
     /// Says something beside the result.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(io::stderr().lock(), "{text}");
+            aside(text);
         }
     }
 
@@ -98,6 +98,11 @@ impl Ui {
         self.tell(&mut error);
         ExitCode::from(error.kind.code())
     }
+}
+
+/// Writes a line beside the result. Nothing depends on whether somebody reads it.
+pub(crate) fn aside(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// A text from elsewhere, such as a file's name, without what could steer a terminal.

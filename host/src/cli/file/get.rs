@@ -9,6 +9,7 @@ use super::list::Pages;
 use super::options::TransferArgs;
 use crate::cli::Context;
 use crate::cli::connect::{COLLECTED, Connection};
+use crate::cli::error::denied::Way;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::place::{Destination, LocalFile, Remote};
 use crate::cli::signals::until_interrupted;
@@ -79,7 +80,8 @@ async fn fetch(
         to: Place { drive: Some(lent.drive().into()), name: Some(file.name.clone()) },
         options: Some(args.transfer.options(args.id)),
     };
-    follow::run(connection, &Job { request: Request::Get(request), direction: "get", node: &args.source.node, lent: &lent, keep }, display).await
+    let way = Way { node: &args.source.node, name: &args.source.name, folder: &file.folder, receiving: true };
+    follow::run(connection, &Job { request: Request::Get(request), direction: "get", way, lent: &lent, keep }, display).await
 }
 
 /// The path as the person would write it: the folder as typed, with the name under which the file was published.

@@ -10,6 +10,7 @@ use super::store;
 use crate::cli::Context;
 use crate::cli::connect::Connection;
 use crate::cli::error::CliError;
+use crate::cli::error::denied::Way;
 use crate::cli::place::{LocalFile, Remote, Source};
 use crate::cli::units::parse_size;
 use crate::cli::wire::{Place, PutRequest, Request};
@@ -67,7 +68,9 @@ async fn put(context: &Context, args: &PutArgs, connection: &Connection, file: &
         from: Place { drive: Some(lent.drive().into()), name: Some(file.name.clone()) },
         options: Some(args.transfer.options(false)),
     };
-    let (id, summary) = follow::run(connection, &Job { request: Request::Put(request), direction: "put", node, lent: &lent, keep: true }, &mut display).await?;
+    let way = Way { node, name, folder: &file.folder, receiving: false };
+    let job = Job { request: Request::Put(request), direction: "put", way, lent: &lent, keep: true };
+    let (id, summary) = follow::run(connection, &job, &mut display).await?;
     let published = if summary.name.is_empty() { name } else { &summary.name };
     display.summary(&id, &summary, &format!("{node}:{published}"))
 }
