@@ -131,7 +131,8 @@ impl From<HomeError> for CliError {
                 Self::new(Kind::NotFound, message).hint("make one with `transship init --name NAME`, or name its folder with --home or TRANSSHIP_HOME")
             }
             HomeError::AlreadyInitialised { .. } => Self::new(Kind::Conflict, message).hint("use it as it is, or make another with --home DIR"),
-            HomeError::InUse(_) => Self::new(Kind::Conflict, message).hint("all commands use that one; end it first if this one is to run instead, or use another home with --home DIR"),
+            HomeError::InUse(_) => Self::new(Kind::Conflict, message)
+                .hint("all commands use that one; end it first if this one is to run instead, or use another home with --home DIR"),
             HomeError::Exposed { folder, .. } => Self::new(Kind::Denied, message).hint(format!("take that from them: chmod go-w {}", quoted(&folder))),
             HomeError::NoDefault => Self::usage(message).hint("name one with --home DIR or TRANSSHIP_HOME"),
             HomeError::Settings(error) => error.into(),
@@ -168,7 +169,8 @@ impl From<ControlError> for CliError {
             ControlError::NotRunning(_) => Self::new(Kind::NotFound, message).hint("start it with `transship serve`"),
             ControlError::Version { .. } => Self::new(Kind::Other, message).hint("restart the node with this version"),
             ControlError::Ended | ControlError::Frame(FrameError::Io(_)) => {
-                Self::new(Kind::Network, "the node of this home, which the command used, has ended").hint("run the same command again; `transship log` may say why it ended")
+                Self::new(Kind::Network, "the node of this home, which the command used, has ended")
+                    .hint("run the same command again; `transship log` may say why it ended")
             }
             ControlError::Silent => Self::new(Kind::Network, message).hint("try again; `transship log` may say what it does"),
             ControlError::Frame(_) => Self::new(Kind::Other, message).hint("`transship log` may say why"),

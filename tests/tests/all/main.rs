@@ -4,7 +4,10 @@
 
 mod capabilities;
 mod command_alone;
+mod command_denied;
 mod command_line;
+mod command_peers;
+mod command_progress;
 mod general_host;
 mod hostile_guests;
 mod hostile_peer;

@@ -22,7 +22,12 @@ pub(crate) struct Way<'a> {
 /// What happened, and what to do about it. `node` is the other one.
 pub(super) fn explain(text: &str, node: &str, way: Option<&Way<'_>>) -> (String, String) {
     let (message, hint) = if text.contains("its key is") && text.contains("expected") {
-        (text.into(), format!("if {node} has been made anew, `transship peer remove {node}` and then `transship peer add` its new ticket; if not, somebody else answers at its address"))
+        (
+            text.into(),
+            format!(
+                "if {node} has been made anew, `transship peer remove {node}` and then `transship peer add` its new ticket; if not, somebody else answers at its address"
+            ),
+        )
     } else if text.contains("does not know this node") {
         (text.into(), format!("it takes both: {node}'s owner adds our ticket with `transship peer add TICKET --allow files=list,read`, as we added theirs"))
     } else if text.contains(" does not allow ") {

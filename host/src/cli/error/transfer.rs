@@ -7,7 +7,8 @@ use super::{CliError, Kind};
 use crate::cli::wire::TransferError;
 
 /// What to do about a node that can't be reached.
-const CHECK: &str = "check that it runs (`transship serve` there), that its port is open and its address right (`transship peer list`), then run the same command again";
+const CHECK: &str =
+    "check that it runs (`transship serve` there), that its port is open and its address right (`transship peer list`), then run the same command again";
 
 impl Kind {
     fn of(error: &TransferError) -> Self {
@@ -104,8 +105,7 @@ impl CliError {
     pub(crate) fn send(error: &SendErrorKind, target: &str) -> Self {
         let node = target.split('@').next().unwrap_or(target);
         match error {
-            SendErrorKind::Offline(text) => Self::named(Kind::Network, "offline", naming(node, "can't be reached", text))
-                .hint(CHECK),
+            SendErrorKind::Offline(text) => Self::named(Kind::Network, "offline", naming(node, "can't be reached", text)).hint(CHECK),
             SendErrorKind::Timeout => {
                 Self::named(Kind::Network, "timed-out", format!("{target} did not answer in time")).hint("try again, or give it longer with --timeout")
             }
@@ -203,7 +203,10 @@ mod tests {
         assert_eq!(message("link broken"), "bob can't be reached: link broken");
         assert_eq!(message("bob closed the link"), "bob closed the link");
         // What a worker says of its counterpart names it once more.
-        assert_eq!(message("bob: bob can't be reached at x:1: Connection refused (os error 111); is the node running there?"), "bob can't be reached at x:1: Connection refused");
+        assert_eq!(
+            message("bob: bob can't be reached at x:1: Connection refused (os error 111); is the node running there?"),
+            "bob can't be reached at x:1: Connection refused"
+        );
         assert_eq!(message("bob: the link broke"), "bob can't be reached: the link broke");
         assert_eq!([message("bob"), message("")], ["bob can't be reached", "bob can't be reached"]);
         assert_eq!(message("bobby said so"), "bob can't be reached: bobby said so");

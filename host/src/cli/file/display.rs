@@ -237,7 +237,10 @@ fn style(with_total: bool, shown: &Arc<Mutex<Shown>>) -> ProgressStyle {
         // Only a text is written to: that does not fail.
         let _ = out.write_str(&shown.lock().rate(Instant::now()));
     };
-    ProgressStyle::with_template(if with_total { BAR } else { SPINNER }).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ").with_key("rate", rate)
+    ProgressStyle::with_template(if with_total { BAR } else { SPINNER })
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+        .with_key("rate", rate)
 }
 
 fn percent(done: u64, total: u64) -> u8 {

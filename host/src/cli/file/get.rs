@@ -19,7 +19,8 @@ use crate::cli::wire::{GetRequest, IdAlgorithm, Place, Request, TransferError, T
 /// Fetch a file from another node, verify it, and put it in its place.
 ///
 /// Nothing half-done is ever seen under the name: what arrives is kept in a hidden file beside it until size and digest agree. If it is interrupted, the same
-/// command goes on where it stopped, provided that the file is still the same at the other node.
+/// command goes on where it stopped, provided that the file is still the same at the other node. What goes to standard output is collected and verified first, in
+/// HOME/cache: the disk there must have room for the whole file.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  transship get bob:report.pdf\n  transship get bob:photos/sea.jpg pictures/ --on-conflict rename\n  transship get bob:backup.tar - | tar x\n  transship get --id bob:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 hello.txt"

@@ -7,7 +7,7 @@ use crate::cli::Context;
 use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
 use crate::cli::signals::until_interrupted;
-use crate::cli::ui::{plain, table};
+use crate::cli::ui::{plain, quoted_text, table};
 use crate::cli::wire::{FileInfo, FilePage, IdAlgorithm, ListOptions, Request, Response};
 
 /// How long a page may take whose files are all read for their digests.
@@ -22,7 +22,7 @@ const DIGEST_PAGE: u32 = 50;
 #[command(after_help = "Examples:\n  transship list\n  transship list bob --prefix photos/\n  transship list bob --digest sha256 --json")]
 pub(crate) struct ListArgs {
     /// The node, by its name here
-    #[arg(value_name = "NODE")]
+    #[arg(value_name = "NODE", value_parser = parse_node)]
     node: Option<String>,
     /// Only names that begin with this
     #[arg(long, value_name = "TEXT")]
@@ -30,6 +30,14 @@ pub(crate) struct ListArgs {
     /// Show the digest of each content too, which reads every file
     #[arg(long, value_name = "ALGORITHM", value_enum)]
     digest: Option<IdAlgorithm>,
+}
+
+fn parse_node(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        None => Ok(text.into()),
+        Some((node, "")) => Err(format!("write the node alone: transship list {}", quoted_text(node))),
+        Some((node, prefix)) => Err(format!("write the node alone, and names apart: transship list {} --prefix {}", quoted_text(node), quoted_text(prefix))),
+    }
 }
 
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> Result<(), CliError> {

@@ -12,6 +12,7 @@ use crate::cli::connect::Connection;
 use crate::cli::error::CliError;
 use crate::cli::error::denied::Way;
 use crate::cli::place::{LocalFile, Remote, Source};
+use crate::cli::ui::quoted_text;
 use crate::cli::units::parse_size;
 use crate::cli::wire::{Place, PutRequest, Request};
 
@@ -41,7 +42,8 @@ pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliErro
     let source = Source::resolve(&args.source)?;
     let name = match &source {
         Source::Stdin if args.target.name.is_empty() || args.target.name.ends_with('/') => {
-            return Err(CliError::usage("standard input has no name").hint(format!("say what to call it: {}:{}NAME", args.target.node, args.target.name)));
+            return Err(CliError::usage("standard input has no name")
+                .hint(format!("say what to call it: {}", quoted_text(&format!("{}:{}NAME", args.target.node, args.target.name)))));
         }
         Source::Stdin if args.transfer.beyond_conflict() => {
             return Err(CliError::usage("standard input is stored in segments, for which only --on-conflict can be chosen")
