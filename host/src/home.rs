@@ -11,8 +11,9 @@
 //!      control.sock     where a running node takes commands      lock   held by whoever runs the node
 //! ```
 //!
-//! It says where things are and makes sure that one node runs in it at a time; it does not read what other modules keep there. What always holds: the
-//! folder is its owner's alone (mode 0700), and a folder with an `identity.key` was initialised completely, because that file is written last.
+//! It says where things are and makes sure that one node runs in it at a time; it does not read what other modules keep there. What always holds: folders that are made here are their
+//! owner's alone (mode 0700), and so is every file with a secret; a folder that was there before keeps its mode, and is refused if others may write to it, because they could put packages there; and a folder
+//! with an `identity.key` was initialised completely, because that file is written last.
 
 mod settings;
 
@@ -46,6 +47,14 @@ pub enum HomeError {
     /// Another process runs the node of this home.
     #[error("another process uses {}", .0.display())]
     InUse(PathBuf),
+    /// Others may write to a folder of the home.
+    #[error("others may write to {}, whose mode is {mode:04o}, and so they could take over the node", folder.display())]
+    Exposed {
+        /// The folder.
+        folder: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
     /// The system does not say where programs keep their data.
     #[error("this system names no folder for a program's data")]
     NoDefault,
@@ -97,17 +106,19 @@ impl Home {
     /// Makes a home for a node named `name`, with a new key, in `folder`, which is made too if it does not exist.
     ///
     /// # Errors
-    /// [`HomeError::AlreadyInitialised`] if there is one, and it is left as it is; [`HomeError::Identity`] if the name is none; otherwise what the system says.
+    /// [`HomeError::AlreadyInitialised`] if there is one, and it is left as it is; [`HomeError::Identity`] if the name is none; [`HomeError::Exposed`] if others may write to the folder;
+    /// otherwise what the system says.
     pub fn init(folder: &Path, name: &str) -> Result<Self, HomeError> {
         let identity = Identity::generate(name)?;
-        private_folder(folder)?;
+        make_folder(folder)?;
         let home = Self { folder: fs::canonicalize(folder).map_err(at(folder))?, settings: Settings::default() };
-        if home.identity_path().exists() {
+        let path = home.identity_path();
+        if path.try_exists().map_err(at(&path))? {
             return Err(HomeError::AlreadyInitialised { folder: home.folder.clone(), name: home.identity()?.name().into() });
         }
         let _lock = home.lock()?;
         for folder in [home.drives_path(), home.state_path(), home.packages_path(), home.cache_path(), home.log_folder()] {
-            private_folder(&folder)?;
+            make_folder(&folder)?;
         }
         write_new(&home.settings_path(), home.settings.to_text().as_bytes())?;
         identity.save(&home.identity_path())?;
@@ -117,13 +128,15 @@ impl Home {
     /// Opens the home in `folder`.
     ///
     /// # Errors
-    /// [`HomeError::NotInitialised`] if there is none, [`HomeError::Settings`] if `node.toml` can't be understood.
+    /// [`HomeError::NotInitialised`] if there is none, [`HomeError::Settings`] if `node.toml` can't be understood, [`HomeError::Exposed`] if others may write there.
     pub fn open(folder: &Path) -> Result<Self, HomeError> {
         let not_found = |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
         let folder = fs::canonicalize(folder).map_err(|error| if not_found(&error) { HomeError::NotInitialised(folder.into()) } else { at(folder)(error) })?;
-        if !folder.join("identity.key").exists() {
+        let identity = folder.join("identity.key");
+        if !identity.try_exists().map_err(at(&identity))? {
             return Err(HomeError::NotInitialised(folder));
         }
+        check_private(&folder)?;
         let path = folder.join("node.toml");
         let settings = match fs::read_to_string(&path) {
             Ok(text) => Settings::from_text(&text, &path)?,
@@ -131,7 +144,6 @@ impl Home {
             Err(error) if not_found(&error) => Settings::default(),
             Err(error) => return Err(at(&path)(error)),
         };
-        private_folder(&folder)?;
         Ok(Self { folder, settings })
     }
 
@@ -223,14 +235,15 @@ impl Home {
     }
 }
 
-/// Makes a folder that is its owner's alone, or makes an existing one so.
-pub(crate) fn private_folder(path: &Path) -> Result<(), HomeError> {
+/// Makes a folder that is its owner's alone. One that is there keeps its mode.
+fn make_folder(path: &Path) -> Result<(), HomeError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))?;
-    let mode = fs::metadata(path).map_err(at(path))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(at(path))?;
-    }
-    Ok(())
+    check_private(path)
+}
+
+fn check_private(path: &Path) -> Result<(), HomeError> {
+    let mode = fs::metadata(path).map_err(at(path))?.permissions().mode() & 0o7777;
+    if mode & 0o022 == 0 { Ok(()) } else { Err(HomeError::Exposed { folder: path.into(), mode }) }
 }
 
 /// Writes a file that did not exist, completely or not at all: another name first, then a rename.
@@ -261,13 +274,36 @@ mod tests {
     }
 
     #[test]
-    fn a_home_is_its_owners_alone() {
+    fn a_home_that_is_made_is_its_owners_alone_and_a_folder_that_is_there_keeps_its_mode() {
         let outer = tempfile::tempdir().unwrap();
-        fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let home = Home::init(outer.path(), "alice").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(home.folder()), mode(&home.drives_path())), (0o700, 0o700));
-        assert_eq!((mode(&home.settings_path()), mode(&home.identity_path())), (0o600, 0o600));
+        let made = Home::init(&outer.path().join("made"), "alice").unwrap();
+        let there = outer.path().join("there");
+        fs::create_dir(&there).unwrap();
+        fs::set_permissions(&there, fs::Permissions::from_mode(0o755)).unwrap();
+        let found = Home::init(&there, "alice").unwrap();
+        assert_eq!((mode(made.folder()), mode(found.folder())), (0o700, 0o755));
+        for home in [made, found] {
+            assert_eq!((mode(&home.drives_path()), mode(&home.settings_path()), mode(&home.identity_path())), (0o700, 0o600, 0o600));
+            Home::open(home.folder()).unwrap();
+        }
+        assert_eq!(mode(&there), 0o755);
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_no_home() {
+        let outer = tempfile::tempdir().unwrap();
+        let set = |mode: u32| fs::set_permissions(outer.path(), fs::Permissions::from_mode(mode)).unwrap();
+        for mode in [0o770, 0o777, 0o702] {
+            set(mode);
+            let error = Home::init(outer.path(), "alice").unwrap_err();
+            assert!(matches!(&error, HomeError::Exposed { .. }) && error.to_string().contains(&format!("{mode:04o}")), "{error}");
+            assert_eq!(fs::read_dir(outer.path()).unwrap().count(), 0);
+        }
+        set(0o700);
+        Home::init(outer.path(), "alice").unwrap();
+        set(0o720);
+        assert!(matches!(Home::open(outer.path()), Err(HomeError::Exposed { .. })));
     }
 
     #[test]

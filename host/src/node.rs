@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use client::{Client, Received, Reply};
+pub use packages::drives_of;
 
 use crate::engine::{Engine, EngineError, Limits};
 use crate::home::Home;
@@ -198,6 +199,13 @@ impl Node {
     /// The nodes that it knows.
     pub fn peers(&self) -> &Arc<Peers> {
         &self.inner.peers
+    }
+
+    /// The full names of its drives, in order.
+    pub fn drives(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.inner.drives.lock().keys().cloned().collect();
+        names.sort();
+        names
     }
 
     /// Whether a link to a peer is open.

@@ -5,7 +5,7 @@
 //! ```toml
 //! [peer.bob]
 //! key = "…52 letters and digits…"
-//! address = "192.0.2.7:7000"          # optional: without it, bob has to call us
+//! address = "192.0.2.7:7447"          # optional: without it, bob has to call us
 //!
 //! [peer.bob.allow]
 //! files = ["list", "read"]                     # the drive "files" of whichever package asks
@@ -110,6 +110,15 @@ struct File {
     peer: BTreeMap<String, Entry>,
 }
 
+/// What came of [`Peers::add`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The peer as it is now.
+    pub peer: Peer,
+    /// It was one before.
+    pub known: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Peers {
@@ -143,29 +152,52 @@ impl Peers {
         Ok(())
     }
 
-    /// Adds the peer of a ticket under its name or `name`, or, if the ticket's key is a peer's already, sets that peer's address and rights.
-    /// Returns its name here.
+    /// Adds the peer of a ticket under its name or `name`, or, if the ticket's key is a peer's already, sets that peer's address. `allow` is all that it may do from now on; none: what it
+    /// may do already, which is nothing if it is new.
     ///
     /// # Errors
     /// [`PeersError`], except [`PeersError::Unknown`].
-    pub fn add(&self, ticket: &Ticket, name: Option<&str>, allow: BTreeMap<String, Rights>) -> Result<String, PeersError> {
+    pub fn add(&self, ticket: &Ticket, name: Option<&str>, allow: Option<BTreeMap<String, Rights>>) -> Result<Added, PeersError> {
         let _changing = self.changing.lock();
         // From the file: another process of this node's owner may have changed it.
         let mut peers = self.read()?;
-        let known = peers.values().find(|peer| peer.key == ticket.key()).map(|peer| peer.name.clone());
-        let name = match (known, name) {
-            (Some(known), Some(wanted)) if known != wanted => return Err(PeersError::KeyTaken(known)),
-            (Some(known), _) => known,
+        let known = peers.values().find(|peer| peer.key == ticket.key()).cloned();
+        let name = match (&known, name) {
+            (Some(known), Some(wanted)) if known.name != wanted => return Err(PeersError::KeyTaken(known.name.clone())),
+            (Some(known), _) => known.name.clone(),
             (None, wanted) => wanted.unwrap_or(ticket.name()).into(),
         };
         if let Some(other) = peers.get(&name).filter(|peer| peer.key != ticket.key()) {
             return Err(PeersError::NameTaken { name, key: other.key });
         }
-        let peer = Peer { name: name.clone(), key: ticket.key(), address: Some(ticket.address().clone()), allow };
+        let (was_known, before) = (known.is_some(), known.map(|peer| peer.allow).unwrap_or_default());
+        let peer = Peer { name: name.clone(), key: ticket.key(), address: Some(ticket.address().clone()), allow: allow.unwrap_or(before) };
         self.check(&peer)?;
-        peers.insert(name.clone(), peer);
+        peers.insert(name, peer.clone());
         self.write(peers)?;
-        Ok(name)
+        Ok(Added { peer, known: was_known })
+    }
+
+    /// Changes what a peer may do with some drives, and nothing else of it. Returns the peer as it is then.
+    ///
+    /// # Errors
+    /// [`PeersError::Unknown`], [`PeersError::Drive`], [`PeersError::Malformed`], [`PeersError::Io`].
+    pub fn allow(&self, name: &str, changes: &BTreeMap<String, Rights>) -> Result<Peer, PeersError> {
+        let _changing = self.changing.lock();
+        let mut peers = self.read()?;
+        let peer = peers.get_mut(name).ok_or_else(|| PeersError::Unknown(name.into()))?;
+        for (drive, rights) in changes {
+            // A full name with no rights takes away what the short name gives.
+            if *rights == Rights::NONE && !drive.contains('/') {
+                peer.allow.remove(drive);
+            } else {
+                peer.allow.insert(drive.clone(), *rights);
+            }
+        }
+        let peer = peer.clone();
+        self.check(&peer)?;
+        self.write(peers)?;
+        Ok(peer)
     }
 
     /// Forgets a peer and returns it.
@@ -272,121 +304,4 @@ impl Peers {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Home {
-        folder: tempfile::TempDir,
-        own: Identity,
-    }
-
-    impl Home {
-        fn new() -> Self {
-            Self { folder: tempfile::tempdir().unwrap(), own: Identity::generate("alice").unwrap() }
-        }
-        fn path(&self) -> PathBuf {
-            self.folder.path().join("peers.toml")
-        }
-        fn open(&self) -> Result<Peers, PeersError> {
-            Peers::open(&self.path(), &self.own)
-        }
-    }
-
-    fn ticket(name: &str, seed: u8, port: u16) -> Ticket {
-        Ticket::new(name, "127.0.0.1", port, PublicKey::from([seed; 32])).unwrap()
-    }
-
-    fn allow(entries: &[(&str, &str)]) -> BTreeMap<String, Rights> {
-        entries.iter().map(|(drive, rights)| ((*drive).into(), rights.parse().unwrap())).collect()
-    }
-
-    #[test]
-    fn what_was_added_is_there_after_reading_again_and_gone_after_removing() {
-        let home = Home::new();
-        let peers = home.open().unwrap();
-        assert_eq!(peers.add(&ticket("bob", 1, 7000), None, allow(&[("files", "list,read")])).unwrap(), "bob");
-        assert_eq!(peers.add(&ticket("bob", 2, 7001), Some("bob.2"), BTreeMap::new()).unwrap(), "bob.2");
-        let again = home.open().unwrap();
-        assert_eq!(again.list(), peers.list());
-        assert_eq!(again.list().iter().map(|peer| peer.name.as_str()).collect::<Vec<_>>(), ["bob", "bob.2"]);
-        assert_eq!(again.by_key(&PublicKey::from([2; 32])).unwrap().name, "bob.2");
-        assert_eq!(again.by_name("bob").unwrap().address.unwrap().to_string(), "127.0.0.1:7000");
-        again.remove("bob").unwrap();
-        assert!(matches!(again.remove("bob"), Err(PeersError::Unknown(_))));
-        peers.reload().unwrap();
-        assert!(peers.by_name("bob").is_none() && peers.by_name("bob.2").is_some());
-        assert_eq!(std::fs::read_dir(home.folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn the_same_key_again_updates_and_another_key_under_the_name_is_refused() {
-        let home = Home::new();
-        let peers = home.open().unwrap();
-        peers.add(&ticket("bob", 1, 7000), Some("robert"), BTreeMap::new()).unwrap();
-        assert_eq!(peers.add(&ticket("bob", 1, 7009), None, allow(&[("files", "read")])).unwrap(), "robert");
-        let peer = peers.by_name("robert").unwrap();
-        assert_eq!((peer.address.unwrap().port(), peer.allow.len(), peers.list().len()), (7009, 1, 1));
-        assert!(matches!(peers.add(&ticket("bob", 1, 7000), Some("bob"), BTreeMap::new()), Err(PeersError::KeyTaken(name)) if name == "robert"));
-        let error = peers.add(&ticket("robert", 3, 7000), None, BTreeMap::new()).unwrap_err();
-        assert!(matches!(error, PeersError::NameTaken { .. }) && error.to_string().contains("--name"), "{error}");
-    }
-
-    #[test]
-    fn this_node_is_not_its_own_peer() {
-        let home = Home::new();
-        let peers = home.open().unwrap();
-        let own = Ticket::new("other", "127.0.0.1", 1, home.own.key()).unwrap();
-        assert!(matches!(peers.add(&own, None, BTreeMap::new()), Err(PeersError::OwnTicket)));
-        assert!(matches!(peers.add(&ticket("alice", 1, 1), None, BTreeMap::new()), Err(PeersError::OwnName(_))));
-        assert!(matches!(peers.add(&ticket("bob", 1, 1), Some("../bob"), BTreeMap::new()), Err(PeersError::Name(_))));
-        assert!(peers.list().is_empty() && !home.path().exists());
-    }
-
-    #[test]
-    fn a_right_is_given_only_where_it_is_written_and_the_full_name_goes_first() {
-        let home = Home::new();
-        let peers = home.open().unwrap();
-        peers.add(&ticket("bob", 1, 1), None, allow(&[("files", "list,read"), ("a:x/files", "list"), ("b:x/other", "write")])).unwrap();
-        let rights = |name: &str, package: &str, drive: &str| peers.rights(name, &package.parse().unwrap(), drive).to_string();
-        assert_eq!(rights("bob", "c:x", "files"), "list,read");
-        assert_eq!(rights("bob", "a:x", "files"), "list");
-        assert_eq!(rights("bob", "a:x", "a:x/files"), "list");
-        assert_eq!(rights("bob", "b:x", "other"), "write");
-        assert_eq!(rights("bob", "a:x", "b:x/other"), "write");
-        for (name, package, drive) in [
-            ("carol", "c:x", "files"),
-            ("bob", "c:x", "other"),
-            ("bob", "b:y", "other"),
-            ("bob", "a:x", "d:x/files"),
-            ("bob", "a:x", ""),
-            ("alice", "a:x", "files"),
-        ] {
-            assert_eq!(rights(name, package, drive), "none", "{name} {package} {drive}");
-        }
-        assert!(matches!(peers.add(&ticket("bob", 1, 1), None, allow(&[("a/b/c", "read")])), Err(PeersError::Drive(_))));
-    }
-
-    #[test]
-    fn a_file_that_can_not_be_understood_is_refused_and_changes_nothing() {
-        let home = Home::new();
-        let peers = home.open().unwrap();
-        peers.add(&ticket("bob", 1, 1), None, BTreeMap::new()).unwrap();
-        let key = PublicKey::from([1; 32]);
-        for (text, wrong) in [
-            (format!("[peer.bob]\nkey = \"{key}\"\nalow = {{}}"), "alow"),
-            (format!("[peer.bob]\nkey = \"{key}\"\nallow = {{ files = [\"raed\"] }}"), "raed"),
-            (format!("[peer.bob]\nkey = \"{key}\"\nallow = {{ \"a:b:c/d\" = [] }}"), "a:b:c/d"),
-            (format!("[peer.bob]\nkey = \"{key}\"\naddress = \"nowhere\""), "port"),
-            (format!("[peer.bob]\nkey = \"{key}\"\n[peer.carol]\nkey = \"{key}\""), "same key"),
-            (format!("[peer.alice]\nkey = \"{key}\""), "itself"),
-            (format!("[peer.bob]\nkey = \"{}\"", home.own.key()), "itself"),
-            ("[peer.bob]\nkey = \"abc\"".into(), "too short"),
-        ] {
-            std::fs::write(home.path(), &text).unwrap();
-            let error = peers.reload().unwrap_err().to_string();
-            assert!(error.contains(wrong), "{text}\n{error}");
-            assert!(home.open().is_err() && peers.add(&ticket("dave", 4, 1), None, BTreeMap::new()).is_err());
-            assert_eq!(peers.list().len(), 1);
-        }
-    }
-}
+mod tests;

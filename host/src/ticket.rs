@@ -9,7 +9,7 @@ use crate::identity::{KeyError, PublicKey};
 use crate::message::{NameError, check_name_part};
 
 /// What a ticket looks like, for errors.
-const SHAPE: &str = "a ticket looks like name@host:port#key, for example bob@192.0.2.7:7000#<52 letters and digits>";
+const SHAPE: &str = "a ticket looks like name@host:port#key, for example bob@192.0.2.7:7447#<52 letters and digits>";
 
 /// Why a text is no ticket, or no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

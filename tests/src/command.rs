@@ -126,6 +126,7 @@ pub(crate) fn kill(pid: u32, signal: &str) {
         "INT" => rustix::process::Signal::INT,
         "STOP" => rustix::process::Signal::STOP,
         "CONT" => rustix::process::Signal::CONT,
+        "HUP" => rustix::process::Signal::HUP,
         _ => rustix::process::Signal::TERM,
     };
     // It may have ended by itself.

@@ -21,7 +21,7 @@ pub fn quick_folder(bytes: u64) -> PathBuf {
     if free > 2 * bytes { shared.into() } else { std::env::temp_dir() }
 }
 
-/// Sends a signal to a process of the test's: `INT`, `TERM`, `STOP`, `CONT` or `KILL`.
+/// Sends a signal to a process of the test's: `INT`, `TERM`, `HUP`, `STOP`, `CONT` or `KILL`.
 pub fn signal(pid: u32, name: &str) {
     crate::command::kill(pid, name);
 }

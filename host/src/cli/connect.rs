@@ -1,6 +1,7 @@
-//! The way to the node: the one that runs in this home, or one inside this command.
+//! The way to the node: the one that runs in this home, whoever runs it, or one inside this command.
+//!
+//! A command that runs the node lets the others of its home use it, and stays until they are done: none fails because another one ended.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,9 +12,11 @@ use transship::node::NodeOptions;
 
 use super::Context;
 use super::error::{CliError, Kind};
+use super::signals::Interrupts;
+use super::ui::quoted;
 use super::wire::{Request, Response};
 
-/// How long a command waits for another one that runs the node inside itself.
+/// How long a command waits for a process that has the home and does not let others use its node: it starts, or ends, or changes something.
 const WAIT_FOR_HOME: Duration = Duration::from_secs(60);
 /// How often it looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -51,20 +54,51 @@ impl Context {
             }
             match home.lock() {
                 Ok(lock) => return Ok(Access::Alone(home, lock)),
-                Err(HomeError::InUse(folder)) if begun.elapsed() >= WAIT_FOR_HOME => return Err(in_use(folder)),
+                Err(HomeError::InUse(_)) if begun.elapsed() >= WAIT_FOR_HOME => return Err(in_use(&home)),
                 Err(HomeError::InUse(_)) => {}
                 Err(error) => return Err(error.into()),
             }
             if !told && begun.elapsed() >= WAIT_SILENTLY {
                 told = true;
-                self.ui.note("waiting for another transship command that uses this home (with `transship serve` running, several work at once)");
+                self.ui.note("waiting for a node of this home that starts or ends");
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
-    /// A node to work with: the running one, or one inside this command.
-    pub(crate) async fn connect(&self) -> Result<Connection, CliError> {
+    /// The home for this command alone, so that nobody else runs its node. Waits for commands that run it for themselves, however long they do.
+    pub(crate) async fn alone(&self) -> Result<(Home, HomeLock), CliError> {
+        let mut told = false;
+        loop {
+            let (home, client) = match self.access().await? {
+                Access::Alone(home, lock) => return Ok((home, lock)),
+                Access::Running(client) => (self.open_home()?, client),
+            };
+            match client.info().await {
+                // Only a node that is served listens.
+                Ok(info) if !info.listening.is_empty() => return Err(HomeError::InUse(home.folder().into()).into()),
+                Ok(_) | Err(ControlError::Ended) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if !told {
+                told = true;
+                self.ui.note("waiting for another transship command, which runs the node of this home as long as it works");
+            }
+            // It must not wait for us too.
+            drop(client);
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Does something with a node: the running one, or one inside this command, which then stays until nobody uses it. Ctrl-C ends what does not deal with it itself.
+    pub(crate) async fn with_node(&self, work: impl AsyncFnOnce(&Connection) -> Result<(), CliError>) -> Result<(), CliError> {
+        let connection = self.connect().await?;
+        let interrupts = Interrupts::listen()?;
+        let result = work(&connection).await;
+        connection.close(self, interrupts, result).await
+    }
+
+    async fn connect(&self) -> Result<Connection, CliError> {
         let home = self.open_home()?;
         let (client, embedded) = match self.access().await? {
             Access::Running(client) => {
@@ -73,6 +107,7 @@ impl Context {
             }
             Access::Alone(home, lock) => {
                 self.start_log(None, Some(&home))?;
+                remove_leftovers(&home);
                 let (embedded, client) = Embedded::start(&home, lock, node_options(&home)?).await?;
                 (client, Some(embedded))
             }
@@ -95,18 +130,62 @@ pub(crate) fn node_options(home: &Home) -> Result<NodeOptions, CliError> {
     Ok(NodeOptions { limits: home.settings().limits(&home.settings_path())? })
 }
 
-fn in_use(folder: PathBuf) -> CliError {
-    CliError::new(Kind::Other, HomeError::InUse(folder).to_string()).hint("start `transship serve`, and several commands can work at once")
+fn in_use(home: &Home) -> CliError {
+    let lock = quoted(&home.folder().join("lock"));
+    let message = format!("another process has {}, and its node does not take commands", home.folder().display());
+    CliError::new(Kind::Conflict, message).hint(format!("it may be starting or ending, so try again; `fuser {lock}` shows which process it is"))
+}
+
+/// What the folders begin with in which `get` collects what goes to standard output.
+pub(crate) const COLLECTED: &str = "get-";
+
+/// Removes what commands left in the home that were killed. Only for whoever has just locked it: then no command has a node that it could still fetch with.
+pub(crate) fn remove_leftovers(home: &Home) {
+    for entry in std::fs::read_dir(home.cache_path()).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(COLLECTED.as_bytes())
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            tracing::debug!(%error, "{} stays", entry.path().display());
+        }
+    }
+}
+
+/// Lets go of standard output: nothing follows on it.
+fn release_stdout() {
+    if let Ok(nowhere) = std::fs::File::options().write(true).open("/dev/null") {
+        // If it can't be, its reader waits a little longer.
+        let _ = rustix::stdio::dup2_stdout(&nowhere);
+    }
 }
 
 impl Connection {
-    /// Sees the last answers off, and ends a node that ran inside this command.
-    pub(crate) async fn close(self) {
+    /// Sees the last answers off, and ends a node that ran inside this command, when nobody uses it any more. Returns the result, of which the person has been told if that took time.
+    async fn close(self, context: &Context, mut interrupts: Interrupts, mut result: Result<(), CliError>) -> Result<(), CliError> {
         // If the node has ended, there is nobody left to tell.
         let _ = self.client.flush().await;
-        if let Some(embedded) = self.embedded {
+        let Some(mut embedded) = self.embedded else { return result };
+        let ending = async {
+            let others = embedded.others();
+            if others > 0 {
+                if let Err(error) = &mut result {
+                    context.ui.tell(error);
+                }
+                let whose = if others == 1 { "another command uses".into() } else { format!("{others} other commands use") };
+                context.ui.note(&format!("done, but {whose} the node that this one runs: it stays until they are done (Ctrl-C: it ends now, and they fail)"));
+                // Whoever reads our output is not to wait for them.
+                release_stdout();
+            }
+            embedded.unused().await;
             embedded.close().await;
+        };
+        // Twice in all, or once if it only waits for others.
+        let enough = (interrupts.so_far() + 1).min(2);
+        tokio::select! {
+            biased;
+            () = interrupts.in_all(enough) => {}
+            () = ending => {}
         }
+        result
     }
 
     /// The manager of file transfers on a node.

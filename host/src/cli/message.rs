@@ -8,6 +8,7 @@ use transship::message::{Address, Content};
 
 use super::connect::{Connection, send_error};
 use super::error::{CliError, Kind};
+use super::signals::until_interrupted;
 use super::units::parse_time;
 use super::{Context, units};
 
@@ -50,10 +51,7 @@ pub(crate) async fn run(context: &Context, args: &MessageArgs) -> Result<(), Cli
         Some(path) => Some(Blob::from_bytes(tokio::fs::read(path).await.map_err(|error| CliError::io(path, &error))?, args.mime.clone())),
     };
     let content = Content { body: args.body.clone().into(), metadata: args.metadata.clone(), blob, capabilities: Vec::new() };
-    let connection = context.connect().await?;
-    let result = exchange(context, args, &connection, content).await;
-    connection.close().await;
-    result
+    context.with_node(async |connection| until_interrupted(exchange(context, args, connection, content)).await).await
 }
 
 async fn exchange(context: &Context, args: &MessageArgs, connection: &Connection, content: Content) -> Result<(), CliError> {

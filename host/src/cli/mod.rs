@@ -19,6 +19,7 @@ mod ui;
 mod units;
 mod wire;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,7 +48,8 @@ Exit codes:
 /// Move files between machines, safely, without anybody between them.
 ///
 /// A node keeps all that it has in one folder, its home. The files that it offers to others, and that others send to it, are in
-/// HOME/vfs/file-transfer:transship/files/. Without a running node (`transship serve`), commands that need one run it themselves while they work.
+/// HOME/vfs/file-transfer:transship/files/. Without a running node (`transship serve`), commands that need one run it themselves while they work; other commands of
+/// the home then use the same.
 #[derive(Debug, Parser)]
 #[command(name = "transship", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = false)]
 struct Cli {
@@ -60,8 +62,9 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Global {
     /// The folder of the node [default: the platform's folder for a program's data]
+    // As a text, because a path may not be empty, and a variable may.
     #[arg(long, global = true, value_name = "DIR", env = HOME_VARIABLE, hide_env_values = true)]
-    home: Option<PathBuf>,
+    home: Option<OsString>,
     /// Print one JSON object a line
     #[arg(long, global = true)]
     json: bool,
@@ -103,6 +106,9 @@ impl Context {
     /// The folder that the person named, or the usual one.
     fn home_folder(&self) -> Result<PathBuf, CliError> {
         Ok(match &self.home {
+            // A variable that is set to nothing names no folder.
+            Some(folder) if folder.as_os_str().is_empty() && std::env::var_os(HOME_VARIABLE).is_some_and(|value| value.is_empty()) => Home::default_folder()?,
+            Some(folder) if folder.as_os_str().is_empty() => return Err(CliError::usage("--home names no folder")),
             Some(folder) => folder.clone(),
             None => Home::default_folder()?,
         })
@@ -137,17 +143,17 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let Global { home, json, quiet, verbose } = cli.global;
-    let context = Context { home, verbose, ui: Ui::new(json, quiet) };
+    let context = Context { home: home.map(PathBuf::from), verbose, ui: Ui::new(json, quiet) };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return context.ui.failed(&CliError::new(error::Kind::Other, format!("the system gives no threads: {error}"))),
+        Err(error) => return context.ui.failed(CliError::new(error::Kind::Other, format!("the system gives no threads: {error}"))),
     };
     let result = runtime.block_on(run(&context, cli.command));
     // Not waited for: a read from standard input that nobody will answer any more, for one.
     runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => context.ui.failed(&error),
+        Err(error) => context.ui.failed(error),
     }
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use transship::message::check_name_part;
 
 use super::error::{CliError, Kind};
+use super::ui::quoted;
 use super::wire::TransferError;
 
 /// `NODE:NAME` as typed. The name may be empty; whether it is one is for the node to say.
@@ -33,7 +34,10 @@ impl Remote {
     pub(crate) fn file_name(&self) -> Result<&str, CliError> {
         let name = self.name.rsplit('/').next().unwrap_or_default();
         match name {
-            "" => Err(invalid_name(format!("'{}' ends without the name of a file", self.name), &self.node)),
+            "" => {
+                let text = if self.name.is_empty() { "no file is named".to_owned() } else { format!("'{}' ends without the name of a file", self.name) };
+                Err(invalid_name(text, &self.node).hint(format!("write {}:NAME, as in {0}:report.pdf; `transship list {0}` shows what there is", self.node)))
+            }
             "." | ".." => Err(invalid_name(format!("'{}' leads out of the drive or nowhere", self.name), &self.node)),
             name => Ok(name),
         }
@@ -90,7 +94,7 @@ fn existing_folder(path: &Path) -> Result<PathBuf, CliError> {
     let folder = fs::canonicalize(path).map_err(|error| {
         let missing = error.kind() == io::ErrorKind::NotFound;
         let error = CliError::io(path, &error);
-        if missing { error.hint(format!("make the folder first: mkdir -p {}", path.display())) } else { error }
+        if missing { error.hint(format!("make the folder first: mkdir -p {}", quoted(path))) } else { error }
     })?;
     if folder.is_dir() { Ok(folder) } else { Err(CliError::new(Kind::NotFound, format!("{} is not a folder", path.display()))) }
 }

@@ -1,6 +1,7 @@
 //! What goes to the terminal: results to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -71,7 +72,7 @@ impl Ui {
     /// Says something beside the result.
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet {
-            let _ = writeln!(io::stderr().lock(), "{text}");
+            aside(text);
         }
     }
 
@@ -80,22 +81,44 @@ impl Ui {
         !self.json && !self.quiet && io::stderr().is_terminal()
     }
 
-    /// Tells the error and gives the exit code.
-    pub(crate) fn failed(&self, error: &CliError) -> ExitCode {
-        if error.kind != Kind::OutputClosed {
+    /// Tells an error, once.
+    pub(crate) fn tell(&self, error: &mut CliError) {
+        if error.kind != Kind::OutputClosed && !error.told {
             if self.json {
                 let object = json!({"event": "failed", "error": error.name, "message": error.message, "hint": error.hint, "code": error.kind.code()});
                 let _ = self.object(&object);
             }
             let _ = writeln!(io::stderr().lock(), "{error}");
         }
+        error.told = true;
+    }
+
+    /// Tells the error, unless that was done, and gives the exit code.
+    pub(crate) fn failed(&self, mut error: CliError) -> ExitCode {
+        self.tell(&mut error);
         ExitCode::from(error.kind.code())
     }
+}
+
+/// Writes a line beside the result. Nothing depends on whether somebody reads it.
+pub(crate) fn aside(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// A text from elsewhere, such as a file's name, without what could steer a terminal.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A path as it can be pasted into a shell.
+pub(crate) fn quoted(path: &Path) -> String {
+    quoted_text(&path.to_string_lossy())
+}
+
+/// A word as it can be pasted into a shell.
+pub(crate) fn quoted_text(text: &str) -> String {
+    // Only a NUL can't be quoted, and no argument has one.
+    shlex::try_quote(&plain(text)).map_or_else(|_| plain(text), Into::into)
 }
 
 /// Rows as columns, aligned; the last column is as wide as it is. Columns named in `right` are aligned to the right.

@@ -319,13 +319,35 @@ impl ControlClient {
         }
     }
 
-    /// Makes a node known, or changes what it may do. Returns the name it is known by.
+    /// Makes a node known, or changes where it is. `allow` is what it may do from now on; none: what it may already. Returns it as it is then, and whether it was known before.
     ///
     /// # Errors
     /// [`Refusal::Conflict`] if another node has that name, [`Refusal::Invalid`] if the ticket or the name is none.
-    pub async fn add_peer(&self, ticket: &str, name: Option<&str>, allow: &[(String, Rights)]) -> Result<String, ControlError> {
-        match self.call(Call::AddPeer { ticket: ticket.into(), name: name.map(str::to_owned), allow: allow.into() }).await? {
-            Reply::Added(name) => Ok(name),
+    pub async fn add_peer(&self, ticket: &str, name: Option<&str>, allow: Option<&[(String, Rights)]>) -> Result<(PeerInfo, bool), ControlError> {
+        match self.call(Call::AddPeer { ticket: ticket.into(), name: name.map(str::to_owned), allow: allow.map(Into::into) }).await? {
+            Reply::Peer { peer, known } => Ok((peer, known)),
+            _ => Err(ControlError::Unexpected),
+        }
+    }
+
+    /// Changes what a node may do with some drives. Returns it as it is then.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if there is none of that name, [`Refusal::Invalid`] if a drive's name is none.
+    pub async fn allow_peer(&self, name: &str, allow: &[(String, Rights)]) -> Result<PeerInfo, ControlError> {
+        match self.call(Call::AllowPeer { name: name.into(), allow: allow.into() }).await? {
+            Reply::Peer { peer, .. } => Ok(peer),
+            _ => Err(ControlError::Unexpected),
+        }
+    }
+
+    /// The full names of the node's drives.
+    ///
+    /// # Errors
+    /// [`ControlError::Ended`], [`ControlError::Silent`].
+    pub async fn drives(&self) -> Result<Vec<String>, ControlError> {
+        match self.call(Call::Drives).await? {
+            Reply::Drives(drives) => Ok(drives),
             _ => Err(ControlError::Unexpected),
         }
     }

@@ -25,7 +25,7 @@ use crate::node::ProcessInfo;
 use crate::rights::Rights;
 
 /// Changes when a frame changes its meaning.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The most calls of one connection that are under way at a time; the node reads no further until one is answered.
 pub const MAX_CALLS: usize = 64;
 /// The most requests to one connection that wait for the client's answer.
@@ -103,15 +103,24 @@ pub enum Call {
     },
     /// Who is known?
     Peers,
-    /// Make a node known, or change what it may do.
+    /// Make a node known, or change where it is.
     AddPeer {
         /// Its ticket.
         ticket: String,
         /// What to call it here, if not by its own name.
         name: Option<String>,
-        /// What it may do, by drive.
+        /// What it may do, by drive; none: what it may already.
+        allow: Option<Vec<(String, Rights)>>,
+    },
+    /// Change what a node may do with some drives.
+    AllowPeer {
+        /// Its name here.
+        name: String,
+        /// What it may do with them.
         allow: Vec<(String, Rights)>,
     },
+    /// Which drives are there?
+    Drives,
     /// Know a node no longer.
     RemovePeer {
         /// Its name here.
@@ -180,8 +189,15 @@ pub enum Reply {
     Processes(Vec<ProcessInfo>),
     /// Who is known.
     Peers(Vec<PeerInfo>),
-    /// The name that a peer was added under.
-    Added(String),
+    /// A peer as it is after it was added or changed.
+    Peer {
+        /// It.
+        peer: PeerInfo,
+        /// It was a peer before.
+        known: bool,
+    },
+    /// The full names of the drives.
+    Drives(Vec<String>),
 }
 
 /// Who a node is.
@@ -336,62 +352,4 @@ impl<I, O: Serialize> Encoder<Frame<O>> for Codec<I> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call(number: u64) -> ToNode {
-        let target = "alice@a:b:c".parse().unwrap();
-        ToNode::Call { number, call: Call::Message { target, metadata: Some("m".into()), mime_type: None, timeout: Some(1), lend: vec![3] } }
-    }
-
-    fn encoded(frame: Frame<ToNode>) -> BytesMut {
-        let mut bytes = BytesMut::new();
-        Codec::<FromNode>::default().encode(frame, &mut bytes).unwrap();
-        bytes
-    }
-
-    #[test]
-    fn frames_arrive_as_they_were_sent_whatever_pieces_they_come_in() {
-        let frames = [
-            Frame { head: call(1), body: "body".into(), blob: Some("blob".into()) },
-            Frame { head: call(2), body: Bytes::new(), blob: Some(Bytes::new()) },
-            Frame::head(call(3)),
-        ];
-        let all: Vec<u8> = frames.iter().flat_map(|frame| encoded(frame.clone())).collect();
-        let (mut codec, mut bytes, mut found) = (Codec::<ToNode>::default(), BytesMut::new(), Vec::new());
-        for byte in all {
-            bytes.put_u8(byte);
-            found.extend(codec.decode(&mut bytes).unwrap());
-        }
-        assert_eq!(found, frames);
-        assert!(bytes.is_empty());
-    }
-
-    #[test]
-    fn a_length_beyond_the_limit_is_refused_before_anything_is_reserved() {
-        for lengths in [[u32::MAX, 0, NO_BLOB], [2, MAX_BODY as u32 + 1, NO_BLOB], [2, 0, MAX_BLOB as u32 + 1]] {
-            let mut bytes = BytesMut::new();
-            lengths.iter().for_each(|length| bytes.put_u32_le(*length));
-            let error = Codec::<ToNode>::default().decode(&mut bytes).unwrap_err();
-            assert!(matches!(error, FrameError::TooLong { .. }), "{error}");
-            assert!(bytes.capacity() < 1024);
-        }
-    }
-
-    #[test]
-    fn a_head_that_makes_no_sense_is_refused() {
-        let mut bytes = encoded(Frame::head(call(1)));
-        let end = bytes.len() - 1;
-        bytes[end] = b'x';
-        assert!(matches!(Codec::<ToNode>::default().decode(&mut bytes), Err(FrameError::Head(_))));
-    }
-
-    #[test]
-    fn what_is_too_long_is_not_sent() {
-        let frame = Frame { head: call(1), body: Bytes::new(), blob: Some(vec![0; MAX_BLOB as usize + 1].into()) };
-        let mut bytes = BytesMut::new();
-        let error = Codec::<FromNode>::default().encode(frame, &mut bytes).unwrap_err();
-        assert!(matches!(error, FrameError::TooLong { part: "blob", .. }));
-        assert!(bytes.is_empty());
-    }
-}
+mod tests;

@@ -3,8 +3,10 @@
 use std::io;
 use std::time::Duration;
 
+use futures::future::{FusedFuture as _, FutureExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::protocol::FrameError;
@@ -22,6 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     home: Home,
     listener: UnixListener,
+    connected: watch::Sender<usize>,
 }
 
 impl Server {
@@ -30,14 +33,31 @@ impl Server {
     /// # Errors
     /// What the system says.
     pub fn bind(home: &Home, lock: &HomeLock) -> io::Result<Self> {
-        Ok(Self { home: home.clone(), listener: socket::bind(home, lock)? })
+        Ok(Self { home: home.clone(), listener: socket::bind(home, lock)?, connected: watch::Sender::new(0) })
+    }
+
+    /// How many commands are connected.
+    pub fn connected(&self) -> watch::Receiver<usize> {
+        self.connected.subscribe()
     }
 
     /// Answers in the name of `node` until the future is dropped.
     pub async fn serve(&self, node: &Node) {
+        self.serve_until_unused(node, std::future::pending()).await;
+    }
+
+    /// Answers in the name of `node` until `done` is over and then no command is connected. None is cut off by that: who was not accepted is told, by its connection being closed
+    /// when the server is dropped, that no node runs.
+    pub async fn serve_until_unused(&self, node: &Node, done: impl Future<Output = ()>) {
         let mut connections = JoinSet::new();
+        let mut done = std::pin::pin!(done.fuse());
         loop {
+            self.connected.send_replace(connections.len());
+            if connections.is_empty() && done.is_terminated() {
+                return;
+            }
             tokio::select! {
+                () = &mut done => {}
                 accepted = self.listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                     Ok((stream, _)) => drop(connections.spawn(serve_owner(node.clone(), stream))),
                     Err(error) => {

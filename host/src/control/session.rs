@@ -164,9 +164,14 @@ impl Session {
             Call::Peers => Ok(Reply::Peers(self.node.peers().list().into_iter().map(PeerInfo::from).collect())),
             Call::AddPeer { ticket, name, allow } => {
                 let ticket: Ticket = ticket.parse().map_err(|error| Refusal::Invalid(format!("{error}")))?;
-                let added = self.node.peers().add(&ticket, name.as_deref(), allow.into_iter().collect())?;
-                Ok(Reply::Added(added))
+                let added = self.node.peers().add(&ticket, name.as_deref(), allow.map(|allow| allow.into_iter().collect()))?;
+                Ok(Reply::Peer { peer: added.peer.into(), known: added.known })
             }
+            Call::AllowPeer { name, allow } => {
+                let peer = self.node.peers().allow(&name, &allow.into_iter().collect())?;
+                Ok(Reply::Peer { peer: peer.into(), known: true })
+            }
+            Call::Drives => Ok(Reply::Drives(self.node.drives())),
             Call::RemovePeer { name } => {
                 self.node.peers().remove(&name)?;
                 self.node.disconnect(&name);

@@ -129,10 +129,16 @@ async fn peers_are_added_listed_and_removed() {
     let key = crate::identity::Identity::generate("bob").unwrap().key();
     let ticket = format!("bob@127.0.0.1:7447#{key}");
     let read = Rights { list: true, read: true, write: false };
-    assert_eq!(client.add_peer(&ticket, Some("robert"), &[("files".into(), read)]).await.unwrap(), "robert");
+    let (added, known) = client.add_peer(&ticket, Some("robert"), Some(&[("files".into(), read)])).await.unwrap();
+    assert_eq!((added.name.as_str(), known), ("robert", false));
     let peers = client.peers().await.unwrap();
     assert_eq!((peers[0].name.as_str(), peers[0].key, peers[0].allow.as_slice()), ("robert", key, &[("files".to_owned(), read)][..]));
-    assert!(matches!(client.add_peer("nonsense", None, &[]).await, Err(ControlError::Refused(Refusal::Invalid(_)))));
+    let (again, known) = client.add_peer(&ticket, None, None).await.unwrap();
+    assert_eq!((again, known), (peers[0].clone(), true));
+    let changed = client.allow_peer("robert", &[("files".into(), Rights::NONE)]).await.unwrap();
+    assert_eq!((changed.allow.len(), client.peers().await.unwrap()), (0, vec![changed]));
+    assert!(matches!(client.allow_peer("bob", &[]).await, Err(ControlError::Refused(Refusal::NotFound(_)))));
+    assert!(matches!(client.add_peer("nonsense", None, None).await, Err(ControlError::Refused(Refusal::Invalid(_)))));
     client.remove_peer("robert").await.unwrap();
     assert!(matches!(client.remove_peer("robert").await, Err(ControlError::Refused(Refusal::NotFound(_)))));
     embedded.close().await;

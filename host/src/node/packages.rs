@@ -12,6 +12,7 @@ use transship_package::manifest::{Drive as DriveSpec, DriveKind, OnExit as Manif
 
 use super::{NodeError, NodeInner, spawn};
 use crate::capability::{Capability, Kind};
+use crate::home::Home;
 use crate::message::{PackageId, ProcessId};
 use crate::process::Birth;
 use crate::process::run::OnExit;
@@ -53,6 +54,20 @@ pub(super) async fn load_all(node: &Arc<NodeInner>) -> Result<(), NodeError> {
         }
     }
     Ok(())
+}
+
+/// The full names of the drives that the node of a home has when it runs, in order. What can't be read counts as not there, as when it runs.
+pub fn drives_of(home: &Home) -> Vec<String> {
+    let bundled = crate::package::bundled().iter().map(|(_, bytes)| Package::from_bytes(bytes));
+    let packages = bundled.chain(installed(&home.packages_path()).into_iter().map(|path| Package::read(&path)));
+    let names = |package: Package| {
+        let manifest = package.manifest();
+        let id = format!("{}:{}", manifest.name, manifest.publisher);
+        manifest.drives.keys().map(|drive| format!("{id}/{drive}")).collect::<Vec<_>>()
+    };
+    let mut drives: Vec<String> = packages.flatten().flat_map(names).collect();
+    drives.sort();
+    drives
 }
 
 fn installed(folder: &Path) -> Vec<std::path::PathBuf> {

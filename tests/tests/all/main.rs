@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::type_complexity)]
 
 mod capabilities;
+mod command_alone;
+mod command_denied;
 mod command_line;
+mod command_peers;
+mod command_progress;
 mod general_host;
 mod hostile_guests;
 mod hostile_peer;

@@ -12,6 +12,7 @@ use transship::control::{Incoming, Lent};
 
 use super::display::Display;
 use crate::cli::connect::{ANSWER_TIME, Connection, body_of, read_response, send_error, unexpected};
+use crate::cli::error::denied::Way;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::signals::Interrupts;
 use crate::cli::wire::{CancelRequest, NOTED, Notice, Progress, Request, Response, TransferError, TransferState, TransferStatus, TransferSummary};
@@ -26,8 +27,8 @@ pub(super) struct Job<'a> {
     pub(super) request: Request,
     /// `get` or `put`.
     pub(super) direction: &'static str,
-    /// The other node.
-    pub(super) node: &'a str,
+    /// Between the other node and which folder.
+    pub(super) way: Way<'a>,
     pub(super) lent: &'a Lent,
     /// Whether what has arrived is of use to a later attempt.
     pub(super) keep: bool,
@@ -38,7 +39,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
     let mut interrupts = Interrupts::listen()?;
     let lent = [job.lent];
     let id = tokio::select! {
-        started = connection.ask(&job.request, job.node, ANSWER_TIME, &lent) => match started? {
+        started = connection.ask(&job.request, job.way.node, ANSWER_TIME, &lent) => match started? {
             Response::Started(id) => id,
             _ => return Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no id of a transfer")),
         },
@@ -61,7 +62,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
                     if let Some(end) = ended(&progress.state) {
                         return match end {
                             Err(TransferError::Cancelled(_) | TransferError::Interrupted(_)) if stop_until.is_some() => Err(stopped(job)),
-                            Err(error) => Err(CliError::transfer(&error, job.node)),
+                            Err(error) => Err(CliError::on_the_way(&error, &job.way)),
                             Ok(summary) => { display.notice(&progress)?; Ok((id, summary)) }
                         };
                     }
@@ -79,7 +80,7 @@ pub(super) async fn run(connection: &Connection, job: &Job<'_>, display: &mut Di
             () = sleep_until(stop_until.unwrap_or(silent_until)), if stop_until.is_some() => return Err(stopped(job)),
             transfers = &mut asked => {
                 silent_until = Instant::now() + SILENCE;
-                match find(transfers, connection, &id, job.node)? {
+                match find(transfers, connection, &id, job.way.node)? {
                     Some(_) => missing = false,
                     // Once may be a report that is still on its way.
                     None if missing => return Err(CliError::new(Kind::Other, "the transfer ended without saying how").hint("`transship log` may say more; run the same command again to go on")),

@@ -8,16 +8,19 @@ use super::follow::{self, Job};
 use super::list::Pages;
 use super::options::TransferArgs;
 use crate::cli::Context;
-use crate::cli::connect::Connection;
+use crate::cli::connect::{COLLECTED, Connection};
+use crate::cli::error::denied::Way;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::place::{Destination, LocalFile, Remote};
+use crate::cli::signals::until_interrupted;
 use crate::cli::ui::Ui;
 use crate::cli::wire::{GetRequest, IdAlgorithm, Place, Request, TransferError, TransferSummary};
 
 /// Fetch a file from another node, verify it, and put it in its place.
 ///
 /// Nothing half-done is ever seen under the name: what arrives is kept in a hidden file beside it until size and digest agree. If it is interrupted, the same
-/// command goes on where it stopped, provided that the file is still the same at the other node.
+/// command goes on where it stopped, provided that the file is still the same at the other node. What goes to standard output is collected and verified first, in
+/// HOME/cache: the disk there must have room for the whole file.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  transship get bob:report.pdf\n  transship get bob:photos/sea.jpg pictures/ --on-conflict rename\n  transship get bob:backup.tar - | tar x\n  transship get --id bob:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 hello.txt"
@@ -43,10 +46,7 @@ pub(crate) async fn run(context: &Context, args: &GetArgs) -> Result<(), CliErro
     // What can be wrong on this machine is found before a node is troubled.
     let usual = if args.id { String::new() } else { args.source.file_name()?.to_owned() };
     let destination = Destination::resolve(&args.destination, &usual)?;
-    let connection = context.connect().await?;
-    let result = get(context, args, &connection, destination).await;
-    connection.close().await;
-    result
+    context.with_node(async |connection| get(context, args, connection, destination).await).await
 }
 
 async fn get(context: &Context, args: &GetArgs, connection: &Connection, destination: Destination) -> Result<(), CliError> {
@@ -81,7 +81,8 @@ async fn fetch(
         to: Place { drive: Some(lent.drive().into()), name: Some(file.name.clone()) },
         options: Some(args.transfer.options(args.id)),
     };
-    follow::run(connection, &Job { request: Request::Get(request), direction: "get", node: &args.source.node, lent: &lent, keep }, display).await
+    let way = Way { node: &args.source.node, name: &args.source.name, folder: &file.folder, receiving: true };
+    follow::run(connection, &Job { request: Request::Get(request), direction: "get", way, lent: &lent, keep }, display).await
 }
 
 /// The path as the person would write it: the folder as typed, with the name under which the file was published.
@@ -94,7 +95,7 @@ fn shown_place(typed: &Path, file: &LocalFile, summary: &TransferSummary) -> Str
 /// Fetches into a folder of its own, verifies, and only then writes: no byte that was not verified leaves.
 async fn to_stdout(context: &Context, args: &GetArgs, connection: &Connection) -> Result<(), CliError> {
     let cache = connection.home.cache_path();
-    let folder = tempfile::Builder::new().prefix("get-").tempdir_in(&cache).map_err(|error| CliError::io(&cache, &error))?;
+    let folder = tempfile::Builder::new().prefix(COLLECTED).tempdir_in(&cache).map_err(|error| CliError::io(&cache, &error))?;
     let file = LocalFile { folder: folder.path().into(), name: "content".into() };
     let mut display = Display::new(&context.ui, &args.source.name, &args.source.node, None, true);
     let (id, summary) = fetch(args, connection, &file, false, &mut display).await?;
@@ -103,7 +104,8 @@ async fn to_stdout(context: &Context, args: &GetArgs, connection: &Connection) -
         let mut content = std::fs::File::open(&path).map_err(|error| CliError::io(&path, &error))?;
         std::io::copy(&mut content, &mut std::io::stdout().lock()).map_err(|error| Ui::output(&error))
     });
-    copied.await.map_err(|error| CliError::new(Kind::Other, error.to_string()))??;
+    // Whoever reads it may take hours, or never end.
+    until_interrupted(async { copied.await.map_err(|error| CliError::new(Kind::Other, error.to_string()))? }).await?;
     display.summary(&id, &summary, &args.source.name)
 }
 

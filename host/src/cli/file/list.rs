@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::cli::Context;
 use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
-use crate::cli::ui::{plain, table};
+use crate::cli::signals::until_interrupted;
+use crate::cli::ui::{plain, quoted_text, table};
 use crate::cli::wire::{FileInfo, FilePage, IdAlgorithm, ListOptions, Request, Response};
 
 /// How long a page may take whose files are all read for their digests.
@@ -21,7 +22,7 @@ const DIGEST_PAGE: u32 = 50;
 #[command(after_help = "Examples:\n  transship list\n  transship list bob --prefix photos/\n  transship list bob --digest sha256 --json")]
 pub(crate) struct ListArgs {
     /// The node, by its name here
-    #[arg(value_name = "NODE")]
+    #[arg(value_name = "NODE", value_parser = parse_node)]
     node: Option<String>,
     /// Only names that begin with this
     #[arg(long, value_name = "TEXT")]
@@ -31,11 +32,16 @@ pub(crate) struct ListArgs {
     digest: Option<IdAlgorithm>,
 }
 
+fn parse_node(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        None => Ok(text.into()),
+        Some((node, "")) => Err(format!("write the node alone: transship list {}", quoted_text(node))),
+        Some((node, prefix)) => Err(format!("write the node alone, and names apart: transship list {} --prefix {}", quoted_text(node), quoted_text(prefix))),
+    }
+}
+
 pub(crate) async fn run(context: &Context, args: &ListArgs) -> Result<(), CliError> {
-    let connection = context.connect().await?;
-    let result = list(context, args, &connection).await;
-    connection.close().await;
-    result
+    context.with_node(async |connection| until_interrupted(list(context, args, connection)).await).await
 }
 
 async fn list(context: &Context, args: &ListArgs, connection: &Connection) -> Result<(), CliError> {

@@ -6,4 +6,5 @@ pub(crate) mod get;
 pub(crate) mod list;
 mod options;
 pub(crate) mod put;
+mod rate;
 mod store;

@@ -10,7 +10,9 @@ use super::store;
 use crate::cli::Context;
 use crate::cli::connect::Connection;
 use crate::cli::error::CliError;
+use crate::cli::error::denied::Way;
 use crate::cli::place::{LocalFile, Remote, Source};
+use crate::cli::ui::quoted_text;
 use crate::cli::units::parse_size;
 use crate::cli::wire::{Place, PutRequest, Request};
 
@@ -40,7 +42,8 @@ pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliErro
     let source = Source::resolve(&args.source)?;
     let name = match &source {
         Source::Stdin if args.target.name.is_empty() || args.target.name.ends_with('/') => {
-            return Err(CliError::usage("standard input has no name").hint(format!("say what to call it: {}:{}NAME", args.target.node, args.target.name)));
+            return Err(CliError::usage("standard input has no name")
+                .hint(format!("say what to call it: {}", quoted_text(&format!("{}:{}NAME", args.target.node, args.target.name)))));
         }
         Source::Stdin if args.transfer.beyond_conflict() => {
             return Err(CliError::usage("standard input is stored in segments, for which only --on-conflict can be chosen")
@@ -50,13 +53,11 @@ pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliErro
         Source::File(..) if args.size.is_some() => return Err(CliError::usage("--size is for standard input: a file has its size")),
         Source::File(_, typed) => args.target.name_for(typed),
     };
-    let connection = context.connect().await?;
-    let result = match &source {
-        Source::Stdin => store::run(context, &connection, &args.target.node, &name, args.size, args.transfer.on_conflict).await,
-        Source::File(file, _) => put(context, args, &connection, file, &name).await,
+    let work = async |connection: &Connection| match &source {
+        Source::Stdin => store::run(context, connection, &args.target.node, &name, args.size, args.transfer.on_conflict).await,
+        Source::File(file, _) => put(context, args, connection, file, &name).await,
     };
-    connection.close().await;
-    result
+    context.with_node(work).await
 }
 
 async fn put(context: &Context, args: &PutArgs, connection: &Connection, file: &LocalFile, name: &str) -> Result<(), CliError> {
@@ -69,7 +70,9 @@ async fn put(context: &Context, args: &PutArgs, connection: &Connection, file: &
         from: Place { drive: Some(lent.drive().into()), name: Some(file.name.clone()) },
         options: Some(args.transfer.options(false)),
     };
-    let (id, summary) = follow::run(connection, &Job { request: Request::Put(request), direction: "put", node, lent: &lent, keep: true }, &mut display).await?;
+    let way = Way { node, name, folder: &file.folder, receiving: false };
+    let job = Job { request: Request::Put(request), direction: "put", way, lent: &lent, keep: true };
+    let (id, summary) = follow::run(connection, &job, &mut display).await?;
     let published = if summary.name.is_empty() { name } else { &summary.name };
     display.summary(&id, &summary, &format!("{node}:{published}"))
 }

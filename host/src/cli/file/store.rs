@@ -1,14 +1,17 @@
 //! A file of unknown length, from standard input to a node in numbered segments.
 //!
 //! One segment is sent and answered at a time, while the next is read: over several connections they could arrive in another order. When the input ends,
-//! the last segment carries name, size and SHA-256; when anything fails, a `cancel` leaves nothing behind.
+//! the last segment carries name, size and SHA-256; when anything fails, a `cancel` leaves nothing behind. A cancel has the number that follows the segments', and is sent when the one under
+//! way has been answered: it must not overtake it.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use transship::blob::Blob;
+use transship::control::ControlError;
 use transship::message::{Address, Content};
 
 use super::display::Display;
@@ -26,6 +29,8 @@ const SEGMENT: usize = 4 << 20;
 const LINGER: Duration = Duration::from_secs(5);
 /// How long the other node may take to write a segment, and at the end to verify and publish.
 const SEGMENT_TIME: Duration = Duration::from_secs(120);
+/// How long the segment under way may take to be answered when all is to stop.
+const STOP_TIME: Duration = Duration::from_secs(15);
 /// How long a cancel may take.
 const CANCEL_TIME: Duration = Duration::from_secs(5);
 
@@ -38,23 +43,36 @@ pub(super) async fn run(
     conflict: Option<ConflictPolicy>,
 ) -> Result<(), CliError> {
     let mut interrupts = Interrupts::listen()?;
-    let mut display = Display::new(&context.ui, name, node, size, false);
-    let mut store = Store { connection, manager: Connection::manager_of(node)?, node, name, size, conflict, file_id: None, sent: 0, bytes: 0 };
+    let mut display = Display::new(&context.ui, name, node, size, false).in_steps();
+    let manager = Connection::manager_of(node)?;
+    let mut store = Store { connection, manager, node, name, size, conflict, file_id: None, sent: 0, bytes: 0, digest: String::new(), sending: None };
     let begun = Instant::now();
     let stored = tokio::select! {
         stored = store.all(tokio::io::stdin(), &mut display) => stored,
         () = interrupts.next() => Err(CliError::new(Kind::Interrupted, "stopped; nothing is stored")),
     };
-    let (status, digest) = match stored {
-        Ok(stored) => stored,
+    let status = match stored {
+        Ok(status) => status,
         Err(error) => {
-            store.cancel().await;
-            return Err(error);
+            if error.kind == Kind::Interrupted {
+                display.say("stopping (once more: at once)");
+            }
+            let left = tokio::select! {
+                left = store.stop() => left,
+                () = interrupts.next() => Left::Unknown,
+            };
+            match left {
+                Left::Stored(status) => status,
+                Left::Unknown if error.kind == Kind::Interrupted => {
+                    return Err(error.hint(format!("{node} could not be told in time: what has arrived there is thrown away within a minute")));
+                }
+                Left::Nothing | Left::Unknown => return Err(error),
+            }
         }
     };
     // Under `skip` the bytes were taken, verified, and thrown away; then there is no name that they have.
     let skipped = status.name.is_none();
-    let digest = if skipped { String::new() } else { digest };
+    let digest = if skipped { String::new() } else { store.digest };
     let name = status.name.unwrap_or_else(|| name.into());
     let place = format!("{node}:{name}");
     let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -74,11 +92,24 @@ struct Store<'a> {
     /// How many segments.
     sent: u64,
     bytes: u64,
+    /// Of all bytes, once all are read.
+    digest: String,
+    /// The request under way, in a task of its own: who stops waiting for it can wait for it again.
+    sending: Option<JoinHandle<Result<(Address, Content), ControlError>>>,
+}
+
+/// What is there of a store that was to stop.
+enum Left {
+    Nothing,
+    /// It was too late: the last segment was under way already.
+    Stored(StoreStatus),
+    /// The other node does not answer.
+    Unknown,
 }
 
 impl Store<'_> {
-    /// Sends all of `input`. Returns the last answer and the digest.
-    async fn all<R: AsyncRead + Unpin>(&mut self, mut input: R, display: &mut Display<'_>) -> Result<(StoreStatus, String), CliError> {
+    /// Sends all of `input`. Returns the last answer.
+    async fn all<R: AsyncRead + Unpin>(&mut self, mut input: R, display: &mut Display<'_>) -> Result<StoreStatus, CliError> {
         let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
         let mut segment = read_segment(&mut input).await?;
         loop {
@@ -97,8 +128,8 @@ impl Store<'_> {
             segment = next;
         }
         self.check_size(true)?;
-        let hex = data_encoding::HEXLOWER.encode(digest.finish().as_ref());
-        let info = StoreInfo { name: self.name.into(), size: self.bytes, digest: hex.clone(), conflict: self.conflict };
+        self.digest = data_encoding::HEXLOWER.encode(digest.finish().as_ref());
+        let info = StoreInfo { name: self.name.into(), size: self.bytes, digest: self.digest.clone(), conflict: self.conflict };
         let first = self.sent == 0;
         let status = self.send(Some(segment.bytes), Some(StoreResult::Store(info))).await?;
         if first {
@@ -106,7 +137,7 @@ impl Store<'_> {
         }
         display.progress(&status.file_id, status.bytes, self.size.or(Some(status.bytes)), &TransferState::Transferring)?;
         match status.state {
-            StoreState::Stored => Ok((status, hex)),
+            StoreState::Stored => Ok(status),
             state => Err(unexpected(&self.manager, &format!("the store is {state:?}"))),
         }
     }
@@ -137,7 +168,17 @@ impl Store<'_> {
         let segment = StoreSegment { file_id: self.file_id.clone(), number: self.sent, result };
         let blob = bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| Blob::from_bytes(bytes, None));
         let content = Content { blob, ..body_of(&Request::Store(segment))? };
-        let sent = self.connection.client.request(&self.manager, content, SEGMENT_TIME, &[]).await;
+        let (client, manager) = (self.connection.client.clone(), self.manager.clone());
+        self.sending = Some(tokio::spawn(async move { client.request(&manager, content, SEGMENT_TIME, &[]).await }));
+        self.answer().await
+    }
+
+    /// Waits for the answer to what was sent last.
+    async fn answer(&mut self) -> Result<StoreStatus, CliError> {
+        let Some(sending) = &mut self.sending else { return Err(unexpected(&self.manager, "nothing was sent")) };
+        let sent = sending.await;
+        self.sending = None;
+        let sent = sent.map_err(|error| CliError::new(Kind::Other, error.to_string()))?;
         match read_response(sent, &self.manager, self.node)? {
             Response::Stored(status) => {
                 self.file_id = Some(status.file_id.clone());
@@ -148,9 +189,21 @@ impl Store<'_> {
     }
 
     /// Leaves nothing behind, as far as the other node can be reached; else it expires there.
-    async fn cancel(&mut self) {
-        if self.file_id.is_some() {
-            let _ = tokio::time::timeout(CANCEL_TIME, self.send(None, Some(StoreResult::Cancel))).await;
+    async fn stop(&mut self) -> Left {
+        if self.sending.is_some() {
+            match tokio::time::timeout(STOP_TIME, self.answer()).await {
+                Ok(Ok(status)) if status.state == StoreState::Stored => return Left::Stored(status),
+                // After an error there is mostly nothing to cancel, which does no harm.
+                Ok(_) => {}
+                Err(_) => return Left::Unknown,
+            }
+        }
+        if self.file_id.is_none() {
+            return Left::Nothing;
+        }
+        match tokio::time::timeout(CANCEL_TIME, self.send(None, Some(StoreResult::Cancel))).await {
+            Ok(Ok(_)) => Left::Nothing,
+            _ => Left::Unknown,
         }
     }
 }

@@ -5,21 +5,20 @@ use clap::Args;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 use transship::control::Server;
-use transship::home::HomeError;
 use transship::node::Node;
 
 use crate::cli::Context;
-use crate::cli::connect::{Access, node_options};
+use crate::cli::connect::{node_options, remove_leftovers};
 use crate::cli::error::CliError;
 use crate::cli::signals::Interrupts;
 
 /// How long the node may take to end in good order.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(15);
 
-/// Run the node until Ctrl-C or SIGTERM.
+/// Run the node until Ctrl-C, SIGTERM or SIGHUP.
 ///
 /// Prints `listening on ADDR:PORT` once others can reach it. What it does goes to standard error, and in full to the log (`transship log`). Port 0 takes a free
-/// port. While it runs, the other commands of this home use it.
+/// port. While it runs, the other commands of this home use it. If one of them runs the node for itself, this waits until that is done.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  transship serve\n  transship serve --listen 127.0.0.1:0\n  TRANSSHIP_LOG=warn,transship::link=debug transship serve")]
 pub(crate) struct ServeArgs {
@@ -29,16 +28,15 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<(), CliError> {
-    let (home, lock) = match context.access().await? {
-        Access::Running(_) => return Err(HomeError::InUse(context.open_home()?.folder().into()).into()),
-        Access::Alone(home, lock) => (home, lock),
-    };
+    let (home, lock) = context.alone().await?;
     let mut interrupts = Interrupts::listen()?;
     context.start_log(Some(LevelFilter::INFO), Some(&home))?;
 
+    remove_leftovers(&home);
     let node = Node::start(&home, node_options(&home)?).await?;
-    let server = Server::bind(&home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
+    // Before commands can connect: a node that listens is told by that from one that another command runs.
     let address = node.listen(args.listen.unwrap_or(home.settings().listen)).await?;
+    let server = Server::bind(&home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
     context.ui.result(&json!({"event": "listening", "address": address}), &format!("listening on {address}"))?;
 
     tokio::select! {

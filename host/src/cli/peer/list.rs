@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::add::{all, as_json, show_allow};
+use super::show::{all, as_json, show_allow};
 use crate::cli::Context;
 use crate::cli::error::CliError;
 use crate::cli::ui::table;
@@ -13,7 +13,7 @@ pub(crate) struct ListArgs {}
 pub(crate) async fn run(context: &Context, _args: &ListArgs) -> Result<(), CliError> {
     let peers = all(context).await?;
     if context.ui.json() {
-        return peers.iter().try_for_each(|peer| context.ui.object(&as_json(&peer.name, &peer.key.to_string(), peer.address.as_deref(), &peer.allow)));
+        return peers.iter().try_for_each(|peer| context.ui.object(&as_json(peer)));
     }
     if peers.is_empty() {
         return context.ui.line("no peers: add one with `transship peer add TICKET`");

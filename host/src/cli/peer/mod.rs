@@ -1,8 +1,11 @@
 //! Other nodes: known or not, and what they may do.
 
 mod add;
+mod allow;
 mod list;
 mod remove;
+mod rights;
+mod show;
 
 use clap::{Args, Subcommand};
 
@@ -21,6 +24,7 @@ pub(crate) struct PeerArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Add(add::AddArgs),
+    Allow(allow::AllowArgs),
     List(list::ListArgs),
     Remove(remove::RemoveArgs),
 }
@@ -28,6 +32,7 @@ enum Verb {
 pub(crate) async fn run(context: &Context, args: PeerArgs) -> Result<(), CliError> {
     match args.verb {
         Verb::Add(args) => add::run(context, &args).await,
+        Verb::Allow(args) => allow::run(context, &args).await,
         Verb::List(args) => list::run(context, &args).await,
         Verb::Remove(args) => remove::run(context, &args).await,
     }

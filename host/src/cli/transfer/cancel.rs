@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::list::as_json;
+use super::list::{all, as_json, find};
 use crate::cli::Context;
 use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
@@ -14,7 +14,7 @@ use crate::cli::wire::{CancelRequest, Request, Response};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  transship cancel 7f3a\n  transship cancel 7f3a --keep")]
 pub(crate) struct CancelArgs {
-    /// The transfer, as `transship transfers` shows it
+    /// The transfer, as `transship transfers` shows it, or as much of its beginning as no other has
     #[arg(value_name = "ID")]
     id: String,
     /// Keep what has arrived, to go on later
@@ -24,7 +24,8 @@ pub(crate) struct CancelArgs {
 
 pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<(), CliError> {
     let connection = context.connect_running().await?;
-    let request = Request::Cancel(CancelRequest { id: args.id.clone(), keep: args.keep });
+    let id = find(&all(&connection).await?, &args.id)?.map_or_else(|| args.id.clone(), |transfer| transfer.id.clone());
+    let request = Request::Cancel(CancelRequest { id, keep: args.keep });
     match connection.ask(&request, &connection.info.name, ANSWER_TIME, &[]).await? {
         Response::Cancelled(status) => {
             let kept = if args.keep { "what has arrived is kept" } else { "nothing is kept" };

@@ -6,19 +6,24 @@ use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
 use crate::cli::ui::{plain, table};
 use crate::cli::units::show_size;
-use crate::cli::wire::{Request, Response, TransferState, TransferStatus};
+use crate::cli::wire::{Request, Response, TransferError, TransferState, TransferStatus};
 
 /// Show the transfers of the running node: those it asked for, and those it serves.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  transship transfers")]
-pub(crate) struct TransfersArgs {}
+#[command(after_help = "Examples:\n  transship transfers\n  transship transfers 7f3a")]
+pub(crate) struct TransfersArgs {
+    /// Only this one: its id, or as much of its beginning as no other has
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+}
 
-pub(crate) async fn run(context: &Context, _args: &TransfersArgs) -> Result<(), CliError> {
+pub(crate) async fn run(context: &Context, args: &TransfersArgs) -> Result<(), CliError> {
     let connection = context.connect_running().await?;
-    let transfers = match connection.ask(&Request::Transfers, &connection.info.name, ANSWER_TIME, &[]).await? {
-        Response::Transfers(transfers) => transfers,
-        _ => return Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no list of transfers")),
-    };
+    let mut transfers = all(&connection).await?;
+    if let Some(typed) = &args.id {
+        let unknown = || CliError::transfer(&TransferError::UnknownTransfer(typed.clone()), &connection.info.name);
+        transfers = vec![find(&transfers, typed)?.ok_or_else(unknown)?.clone()];
+    }
     if context.ui.json() {
         return transfers.iter().try_for_each(|transfer| context.ui.object(&as_json(transfer)));
     }
@@ -40,6 +45,30 @@ pub(crate) async fn run(context: &Context, _args: &TransfersArgs) -> Result<(), 
     table(&rows, &[3, 4]).iter().try_for_each(|line| context.ui.line(line))
 }
 
+/// All transfers of the node.
+pub(super) async fn all(connection: &Connection) -> Result<Vec<TransferStatus>, CliError> {
+    match connection.ask(&Request::Transfers, &connection.info.name, ANSWER_TIME, &[]).await? {
+        Response::Transfers(transfers) => Ok(transfers),
+        _ => Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no list of transfers")),
+    }
+}
+
+/// The transfer of this id, or else the only one whose id begins like this.
+pub(super) fn find<'a>(transfers: &'a [TransferStatus], typed: &str) -> Result<Option<&'a TransferStatus>, CliError> {
+    if let Some(exact) = transfers.iter().find(|transfer| transfer.id == typed) {
+        return Ok(Some(exact));
+    }
+    let mut candidates = transfers.iter().filter(|transfer| !typed.is_empty() && transfer.id.starts_with(typed));
+    match (candidates.next(), candidates.next()) {
+        (first, None) => Ok(first),
+        _ => {
+            let all = transfers.iter().filter(|transfer| transfer.id.starts_with(typed));
+            let all: Vec<String> = all.map(|transfer| format!("{} ({})", transfer.id, plain(&transfer.name))).collect();
+            Err(CliError::usage(format!("{} transfers begin with '{typed}': {}", all.len(), all.join(", "))).hint("write more of the id"))
+        }
+    }
+}
+
 /// A transfer as one JSON object.
 pub(super) fn as_json(transfer: &TransferStatus) -> serde_json::Value {
     json!({
@@ -57,5 +86,33 @@ pub(crate) fn state_name(state: &TransferState) -> &'static str {
         TransferState::Restarted(_) => "restarted",
         TransferState::Done(_) => "done",
         TransferState::Failed(_) => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::error::Kind;
+
+    #[test]
+    fn the_beginning_of_an_id_is_enough_if_it_is_of_one_only() {
+        let status = |id: &str| TransferStatus {
+            id: id.into(),
+            node: "bob".into(),
+            name: format!("name of {id}"),
+            receiving: true,
+            bytes_done: 0,
+            bytes_total: None,
+            state: TransferState::Starting,
+        };
+        let transfers = ["7f3a", "7f3b", "7f3b0", "9"].map(status);
+        let found = |typed: &str| find(&transfers, typed).map(|found| found.map(|transfer| transfer.id.clone()));
+        assert_eq!(found("7f3a"), Ok(Some("7f3a".into())));
+        assert_eq!(found("9"), Ok(Some("9".into())));
+        assert_eq!(found("7f3b"), Ok(Some("7f3b".into())), "an id is an id, though another begins with it");
+        assert_eq!([found("8"), found("7f3a0"), found("")], [Ok(None), Ok(None), Ok(None)]);
+        let error = found("7f").unwrap_err();
+        assert_eq!(error.kind, Kind::Usage);
+        assert!(["7f3a", "7f3b0 (name of 7f3b0)"].iter().all(|id| error.message.contains(id)), "{error}");
     }
 }

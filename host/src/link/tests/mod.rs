@@ -1,6 +1,6 @@
 //! Two nodes over real sockets, with a stand-in for the node behind each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl Node {
 
     fn meet_key(&self, name: &str, key: PublicKey, address: SocketAddr) {
         let ticket = Ticket::new(name, &address.ip().to_string(), address.port(), key).unwrap();
-        self.peers.add(&ticket, None, BTreeMap::new()).unwrap();
+        self.peers.add(&ticket, None, None).unwrap();
     }
 
     fn gate(&self, target: &str, open: usize) -> Arc<Semaphore> {
