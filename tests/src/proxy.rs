@@ -5,11 +5,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::SOON;
+
+/// What the kernel may keep of what comes over a connection that is held.
+const KEPT: u32 = 64 << 10;
 
 /// See the module. Dropping it closes all its connections.
 pub struct Proxy {
@@ -35,6 +38,8 @@ struct Shared {
 struct Gate {
     /// Bytes that may still pass; none: as many as come.
     left: Option<u64>,
+    /// Bytes that may pass from the target to its caller on each connection; none: as many as come.
+    each: Option<u64>,
     /// Somebody has something to forward and may not.
     waiting: bool,
 }
@@ -42,6 +47,8 @@ struct Gate {
 struct Connection {
     near: TcpStream,
     far: TcpStream,
+    /// Bytes that came from the target.
+    answered: AtomicU64,
     cut: AtomicBool,
 }
 
@@ -101,7 +108,14 @@ impl Proxy {
 
     /// Lets about so many bytes pass, both directions of all connections together, and holds everything that follows.
     pub fn hold_after(&self, bytes: u64) {
-        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate { left: Some(bytes), waiting: false };
+        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate { left: Some(bytes), ..Gate::default() };
+    }
+
+    /// Lets about so many bytes pass from the target on each connection by itself, and holds what follows on that connection; what goes to the target passes.
+    ///
+    /// A connection that is opened from now on takes little more from the target than it forwards: whoever writes there soon has to wait.
+    pub fn hold_each_after(&self, bytes: u64) {
+        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate { each: Some(bytes), ..Gate::default() };
     }
 
     /// Waits until something is held.
@@ -159,7 +173,11 @@ impl Shared {
         // Nobody there: the caller sees its connection closed.
         let Ok(far) = TcpStream::connect(target) else { return Vec::new() };
         drop((near.set_nodelay(true), far.set_nodelay(true)));
-        let connection = Arc::new(Connection { near, far, cut: AtomicBool::new(false) });
+        if self.gate.lock().unwrap_or_else(PoisonError::into_inner).each.is_some() {
+            // A second handle of the same connection.
+            tokio::net::TcpSocket::from_std_stream(far.try_clone().unwrap()).set_recv_buffer_size(KEPT).unwrap();
+        }
+        let connection = Arc::new(Connection { near, far, answered: AtomicU64::new(0), cut: AtomicBool::new(false) });
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.clone());
         self.opened.fetch_add(1, Ordering::SeqCst);
         let forward = |from_target| {
@@ -181,7 +199,7 @@ impl Shared {
             if from_target && count > 10_000 && self.spoil.swap(false, Ordering::SeqCst) {
                 buffer[count / 2] ^= 0x10;
             }
-            if !self.pass(connection, count as u64) || to.write_all(&buffer[..count]).is_err() {
+            if !self.pass(connection, from_target, count as u64) || to.write_all(&buffer[..count]).is_err() {
                 break;
             }
         }
@@ -189,15 +207,19 @@ impl Shared {
     }
 
     /// Waits until the gate lets so many bytes pass. False: the connection was cut meanwhile.
-    fn pass(&self, connection: &Connection, count: u64) -> bool {
+    fn pass(&self, connection: &Connection, from_target: bool, count: u64) -> bool {
         let cut = || connection.cut.load(Ordering::SeqCst) || self.ended.load(Ordering::SeqCst);
+        let held = |gate: &Gate| gate.left == Some(0) || (from_target && gate.each.is_some_and(|each| connection.answered.load(Ordering::SeqCst) >= each));
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        while gate.left == Some(0) && !cut() {
+        while held(&gate) && !cut() {
             gate.waiting = true;
             self.changed.notify_all();
             gate = self.changed.wait(gate).unwrap_or_else(PoisonError::into_inner);
         }
         gate.left = gate.left.map(|left| left.saturating_sub(count));
+        if from_target {
+            connection.answered.fetch_add(count, Ordering::SeqCst);
+        }
         !cut()
     }
 
