@@ -106,16 +106,21 @@ impl Proxy {
         self.shared.opened.load(Ordering::SeqCst)
     }
 
-    /// Lets about so many bytes pass, both directions of all connections together, and holds everything that follows.
+    /// Lets about so many bytes pass from now on, both directions of all connections together, and holds everything that follows.
     pub fn hold_after(&self, bytes: u64) {
-        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate { left: Some(bytes), ..Gate::default() };
+        self.set(Gate { left: Some(bytes), ..Gate::default() });
     }
 
     /// Lets about so many bytes pass from the target on each connection by itself, and holds what follows on that connection; what goes to the target passes.
     ///
     /// A connection that is opened from now on takes little more from the target than it forwards: whoever writes there soon has to wait.
     pub fn hold_each_after(&self, bytes: u64) {
-        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate { each: Some(bytes), ..Gate::default() };
+        self.set(Gate { each: Some(bytes), ..Gate::default() });
+    }
+
+    fn set(&self, gate: Gate) {
+        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = gate;
+        self.shared.changed.notify_all();
     }
 
     /// Waits until something is held.
@@ -132,8 +137,7 @@ impl Proxy {
 
     /// Lets everything pass.
     pub fn release(&self) {
-        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::default();
-        self.shared.changed.notify_all();
+        self.set(Gate::default());
     }
 
     /// Cuts the connection that was opened last. Returns whether there was one.
