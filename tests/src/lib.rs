@@ -13,6 +13,7 @@ pub mod package;
 mod proxy;
 pub mod raw_peer;
 pub mod refusal;
+pub mod resuming;
 mod running;
 pub mod transfer;
 pub mod wire;

@@ -29,6 +29,8 @@ struct Shared {
     connections: Mutex<Vec<Arc<Connection>>>,
     /// Connections there have ever been.
     opened: AtomicUsize,
+    /// Bytes that have been forwarded, both directions of all connections together.
+    forwarded: AtomicU64,
     /// The next large piece that comes from the target gets a wrong bit.
     spoil: AtomicBool,
     ended: AtomicBool,
@@ -50,6 +52,8 @@ struct Connection {
     /// Bytes that came from the target.
     answered: AtomicU64,
     cut: AtomicBool,
+    /// Nothing passes any more, and neither end is told.
+    deaf: AtomicBool,
 }
 
 impl Connection {
@@ -72,6 +76,7 @@ impl Proxy {
             changed: Condvar::new(),
             connections: Mutex::default(),
             opened: AtomicUsize::new(0),
+            forwarded: AtomicU64::new(0),
             spoil: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
@@ -104,6 +109,18 @@ impl Proxy {
     /// How many connections there have been.
     pub fn opened(&self) -> usize {
         self.shared.opened.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes have been forwarded, both directions of all connections together.
+    pub fn forwarded(&self) -> u64 {
+        self.shared.forwarded.load(Ordering::SeqCst)
+    }
+
+    /// Nothing passes on the connections that there are, and neither end learns when the other is gone: as when a machine loses its power, or a router its memory. New connections are not concerned.
+    pub fn go_deaf(&self) {
+        for connection in self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            connection.deaf.store(true, Ordering::SeqCst);
+        }
     }
 
     /// Lets about so many bytes pass from now on, both directions of all connections together, and holds everything that follows.
@@ -181,7 +198,7 @@ impl Shared {
             // A second handle of the same connection.
             tokio::net::TcpSocket::from_std_stream(far.try_clone().unwrap()).set_recv_buffer_size(KEPT).unwrap();
         }
-        let connection = Arc::new(Connection { near, far, answered: AtomicU64::new(0), cut: AtomicBool::new(false) });
+        let connection = Arc::new(Connection { near, far, answered: AtomicU64::new(0), cut: AtomicBool::new(false), deaf: AtomicBool::new(false) });
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.clone());
         self.opened.fetch_add(1, Ordering::SeqCst);
         let forward = |from_target| {
@@ -196,6 +213,9 @@ impl Shared {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(count) = from.read(&mut buffer) {
             if count == 0 {
+                if !self.pass(connection, from_target, 0) {
+                    break;
+                }
                 // The other direction may go on.
                 drop(to.shutdown(Shutdown::Write));
                 return;
@@ -206,6 +226,7 @@ impl Shared {
             if !self.pass(connection, from_target, count as u64) || to.write_all(&buffer[..count]).is_err() {
                 break;
             }
+            self.forwarded.fetch_add(count as u64, Ordering::SeqCst);
         }
         connection.close();
     }
@@ -213,7 +234,11 @@ impl Shared {
     /// Waits until the gate lets so many bytes pass. False: the connection was cut meanwhile.
     fn pass(&self, connection: &Connection, from_target: bool, count: u64) -> bool {
         let cut = || connection.cut.load(Ordering::SeqCst) || self.ended.load(Ordering::SeqCst);
-        let held = |gate: &Gate| gate.left == Some(0) || (from_target && gate.each.is_some_and(|each| connection.answered.load(Ordering::SeqCst) >= each));
+        let held = |gate: &Gate| {
+            let alone = from_target && gate.each.is_some_and(|each| connection.answered.load(Ordering::SeqCst) >= each);
+            // An end passes a wire that is held, and not one that is deaf.
+            connection.deaf.load(Ordering::SeqCst) || (count > 0 && (alone || gate.left == Some(0)))
+        };
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         while held(&gate) && !cut() {
             gate.waiting = true;
