@@ -13,6 +13,7 @@ pub mod package;
 mod proxy;
 pub mod raw_peer;
 pub mod refusal;
+pub mod resuming;
 mod running;
 pub mod transfer;
 pub mod wire;
@@ -23,10 +24,32 @@ pub use home::{Home, Serving, introduce, pair, pair_in};
 pub use proxy::Proxy;
 pub use running::Running;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long anything may take that is expected to happen soon.
 pub const SOON: Duration = Duration::from_secs(60);
+
+/// Does something again and again, in a thread of its own, while something else is done.
+pub fn meanwhile<T>(mut again: impl FnMut() + Send, done: impl FnOnce() -> T) -> T {
+    struct Over<'a>(&'a AtomicBool);
+    // Also if what is done panics: otherwise the other would go on for ever.
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                again();
+            }
+        });
+        let _over = Over(&over);
+        done()
+    })
+}
 
 /// Waits until something is so, asking again and again. For what has no event of its own to wait for.
 ///

@@ -14,6 +14,30 @@ pub fn memory(pid: u32, figure: &str) -> u64 {
     kibibytes << 10
 }
 
+/// Bytes that a process has read so far, of files and connections.
+///
+/// # Panics
+/// If the process is not there.
+pub fn bytes_read(pid: u32) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).expect("the process is there");
+    let line = io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap_or_else(|| panic!("no rchar in {io}"));
+    line.trim().parse().expect("a number")
+}
+
+/// Waits until a process reads nothing any more: for what must not happen there is no event, and one that has stopped reading will not do it.
+///
+/// # Panics
+/// If it goes on reading.
+pub fn stands_still(pid: u32) {
+    let (mut last, mut still) = (0, 0);
+    crate::eventually("the process stands still", || {
+        let now = bytes_read(pid);
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        (still == 100).then_some(())
+    });
+}
+
 /// A folder for so many bytes: in memory where there is room for them, so that a test of the node is none of the disk.
 pub fn quick_folder(bytes: u64) -> PathBuf {
     let shared = Path::new("/dev/shm");

@@ -5,11 +5,14 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::SOON;
+
+/// What the kernel may keep of what comes over a connection that is held.
+const KEPT: u32 = 64 << 10;
 
 /// See the module. Dropping it closes all its connections.
 pub struct Proxy {
@@ -26,6 +29,8 @@ struct Shared {
     connections: Mutex<Vec<Arc<Connection>>>,
     /// Connections there have ever been.
     opened: AtomicUsize,
+    /// Bytes that have been forwarded, both directions of all connections together.
+    forwarded: AtomicU64,
     /// The next large piece that comes from the target gets a wrong bit.
     spoil: AtomicBool,
     ended: AtomicBool,
@@ -35,6 +40,8 @@ struct Shared {
 struct Gate {
     /// Bytes that may still pass; none: as many as come.
     left: Option<u64>,
+    /// Bytes that may pass from the target to its caller on each connection; none: as many as come.
+    each: Option<u64>,
     /// Somebody has something to forward and may not.
     waiting: bool,
 }
@@ -42,7 +49,11 @@ struct Gate {
 struct Connection {
     near: TcpStream,
     far: TcpStream,
+    /// Bytes that came from the target.
+    answered: AtomicU64,
     cut: AtomicBool,
+    /// Nothing passes any more, and neither end is told.
+    deaf: AtomicBool,
 }
 
 impl Connection {
@@ -65,6 +76,7 @@ impl Proxy {
             changed: Condvar::new(),
             connections: Mutex::default(),
             opened: AtomicUsize::new(0),
+            forwarded: AtomicU64::new(0),
             spoil: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
@@ -99,9 +111,33 @@ impl Proxy {
         self.shared.opened.load(Ordering::SeqCst)
     }
 
-    /// Lets about so many bytes pass, both directions of all connections together, and holds everything that follows.
+    /// How many bytes have been forwarded, both directions of all connections together.
+    pub fn forwarded(&self) -> u64 {
+        self.shared.forwarded.load(Ordering::SeqCst)
+    }
+
+    /// Nothing passes on the connections that there are, and neither end learns when the other is gone: as when a machine loses its power, or a router its memory. New connections are not concerned.
+    pub fn go_deaf(&self) {
+        for connection in self.shared.connections.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            connection.deaf.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Lets about so many bytes pass from now on, both directions of all connections together, and holds everything that follows.
     pub fn hold_after(&self, bytes: u64) {
-        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate { left: Some(bytes), waiting: false };
+        self.set(Gate { left: Some(bytes), ..Gate::default() });
+    }
+
+    /// Lets about so many bytes pass from the target on each connection by itself, and holds what follows on that connection; what goes to the target passes.
+    ///
+    /// A connection that is opened from now on takes little more from the target than it forwards: whoever writes there soon has to wait.
+    pub fn hold_each_after(&self, bytes: u64) {
+        self.set(Gate { each: Some(bytes), ..Gate::default() });
+    }
+
+    fn set(&self, gate: Gate) {
+        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = gate;
+        self.shared.changed.notify_all();
     }
 
     /// Waits until something is held.
@@ -118,8 +154,7 @@ impl Proxy {
 
     /// Lets everything pass.
     pub fn release(&self) {
-        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = Gate::default();
-        self.shared.changed.notify_all();
+        self.set(Gate::default());
     }
 
     /// Cuts the connection that was opened last. Returns whether there was one.
@@ -159,7 +194,11 @@ impl Shared {
         // Nobody there: the caller sees its connection closed.
         let Ok(far) = TcpStream::connect(target) else { return Vec::new() };
         drop((near.set_nodelay(true), far.set_nodelay(true)));
-        let connection = Arc::new(Connection { near, far, cut: AtomicBool::new(false) });
+        if self.gate.lock().unwrap_or_else(PoisonError::into_inner).each.is_some() {
+            // A second handle of the same connection.
+            tokio::net::TcpSocket::from_std_stream(far.try_clone().unwrap()).set_recv_buffer_size(KEPT).unwrap();
+        }
+        let connection = Arc::new(Connection { near, far, answered: AtomicU64::new(0), cut: AtomicBool::new(false), deaf: AtomicBool::new(false) });
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.clone());
         self.opened.fetch_add(1, Ordering::SeqCst);
         let forward = |from_target| {
@@ -174,6 +213,9 @@ impl Shared {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(count) = from.read(&mut buffer) {
             if count == 0 {
+                if !self.pass(connection, from_target, 0) {
+                    break;
+                }
                 // The other direction may go on.
                 drop(to.shutdown(Shutdown::Write));
                 return;
@@ -181,23 +223,32 @@ impl Shared {
             if from_target && count > 10_000 && self.spoil.swap(false, Ordering::SeqCst) {
                 buffer[count / 2] ^= 0x10;
             }
-            if !self.pass(connection, count as u64) || to.write_all(&buffer[..count]).is_err() {
+            if !self.pass(connection, from_target, count as u64) || to.write_all(&buffer[..count]).is_err() {
                 break;
             }
+            self.forwarded.fetch_add(count as u64, Ordering::SeqCst);
         }
         connection.close();
     }
 
     /// Waits until the gate lets so many bytes pass. False: the connection was cut meanwhile.
-    fn pass(&self, connection: &Connection, count: u64) -> bool {
+    fn pass(&self, connection: &Connection, from_target: bool, count: u64) -> bool {
         let cut = || connection.cut.load(Ordering::SeqCst) || self.ended.load(Ordering::SeqCst);
+        let held = |gate: &Gate| {
+            let alone = from_target && gate.each.is_some_and(|each| connection.answered.load(Ordering::SeqCst) >= each);
+            // An end passes a wire that is held, and not one that is deaf.
+            connection.deaf.load(Ordering::SeqCst) || (count > 0 && (alone || gate.left == Some(0)))
+        };
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        while gate.left == Some(0) && !cut() {
+        while held(&gate) && !cut() {
             gate.waiting = true;
             self.changed.notify_all();
             gate = self.changed.wait(gate).unwrap_or_else(PoisonError::into_inner);
         }
         gate.left = gate.left.map(|left| left.saturating_sub(count));
+        if from_target {
+            connection.answered.fetch_add(count, Ordering::SeqCst);
+        }
         !cut()
     }
 

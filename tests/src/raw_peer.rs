@@ -313,6 +313,15 @@ impl RawPeer {
         }
     }
 
+    /// Asks whether the node is there, and waits until it says so.
+    ///
+    /// # Panics
+    /// If it has closed the link.
+    pub fn ping(&mut self) {
+        self.send(kind::PING, &[0]);
+        while self.frame().expect("the link stays").0 != kind::PONG {}
+    }
+
     /// Asks with JSON and takes the answer as JSON.
     pub fn ask_json(&mut self, target: &str, number: u128, body: &Value) -> Value {
         let answer = self.ask(target, number, body.to_string().as_bytes()).unwrap_or_else(|why| panic!("{body} was refused: {why}"));

@@ -12,6 +12,12 @@ pub const HIDDEN: &str = ".transship-";
 /// An address at which nobody listens.
 pub const NOWHERE: &str = "127.0.0.1:1";
 
+/// What passes before a wire is held so that a transfer is certainly midway: shared by four connections in any way, it has whole chunks of the
+/// usual size in it. Files of 20 MiB have more, and of [`LONG`] bytes the end was not asked for yet.
+pub const MIDWAY: u64 = 8 << 20;
+/// More than what passes before a wire is held and what may be asked for at a time.
+pub const LONG: u64 = 40 << 20;
+
 /// Names in a folder, hidden ones included, in order; none if there is no folder.
 pub fn names_in(folder: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
@@ -73,7 +79,12 @@ pub struct Wired {
 impl Wired {
     /// Alice does not serve yet: commands of hers run the node themselves.
     pub fn new(alice_allows: &str, bob_allows: &str) -> Self {
-        let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+        Self::new_in(&std::env::temp_dir(), alice_allows, bob_allows)
+    }
+
+    /// The same, with their folders somewhere in this one.
+    pub fn new_in(folder: &Path, alice_allows: &str, bob_allows: &str) -> Self {
+        let (alice, bob) = (Home::new_in(folder, "alice"), Home::new_in(folder, "bob"));
         let bob_serves = bob.serve();
         let proxy = Proxy::to(bob_serves.address());
         alice.knows(&bob, proxy.address(), alice_allows);

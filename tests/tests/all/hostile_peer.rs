@@ -2,12 +2,11 @@
 
 use std::io::Write;
 use std::net::Shutdown;
-use std::time::Instant;
 
 use serde_json::{Value, json};
 use transship_tests::package::{install_puppet, tell};
-use transship_tests::raw_peer::{Head, HeadKind, NO_SESSION, PATIENCE, RawPeer, VIOLATION, kind, tcp, until_closed};
-use transship_tests::{Home, Serving, differ, eventually, introduce, random_file};
+use transship_tests::raw_peer::{Head, HeadKind, NO_SESSION, RawPeer, VIOLATION, kind, tcp, until_closed};
+use transship_tests::{Home, Serving, differ, eventually, introduce, meanwhile, random_file, sparse_file};
 
 const MANAGER: &str = "manager:file-transfer:transship";
 
@@ -263,14 +262,12 @@ fn a_peer_that_sends_more_than_its_window_is_cut_off() {
 fn who_never_finishes_a_handshake_is_cut_off_and_keeps_nobody_from_being_served() {
     let siege = Siege::lay("");
     // The link that is there already is not enough for alice: her transfer opens lanes.
-    let begun = Instant::now();
     let mut silent: Vec<_> = (0..200).map(|_| tcp(siege.bob_serves.address())).collect();
     // Some have said how long a record they will send, and then nothing.
     for socket in silent.iter_mut().take(50) {
         socket.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
     }
     siege.alice_is_served();
-    assert!(begun.elapsed() < PATIENCE, "alice had to wait for them: {:?}", begun.elapsed());
     for socket in &mut silent {
         until_closed(socket);
     }
@@ -444,9 +441,9 @@ fn a_peer_can_not_name_a_place_outside_the_drive_or_one_of_the_nodes_own() {
 
 #[test]
 fn a_worker_listens_to_its_counterpart_only() {
-    // Alice fetches slowly from bob; mallory, who may do the same, talks to bob's worker for alice.
+    // Alice fetches from bob, which will take her minutes; mallory, who may do the same, talks to bob's worker for alice.
     let siege = Siege::lay("list,read,write");
-    random_file(&siege.bob.file("large"), 64 << 20);
+    sparse_file(&siege.bob.file("large"), 8 << 30);
     let mut getting = siege
         .alice
         .command(["get", "bob:large", "large", "--streams", "1", "--window", "1", "--chunk-size", "4k"])
@@ -538,30 +535,28 @@ fn who_takes_no_answers_does_not_keep_them_from_others() {
             }
         }
     }
-    let begun = Instant::now();
-    siege.alice_is_served();
-    assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
+    // Mallory stays, shows that she lives, and still acknowledges nothing.
+    meanwhile(|| link.ping(), || siege.alice_is_served());
 }
+
 #[test]
 fn who_floods_the_manager_does_not_stop_anothers_transfer() {
     let siege = Siege::lay("list,read,write");
     install_puppet(&siege.mallory);
     let mallory_serves = siege.mallory.serve();
     introduce((&siege.mallory, Some(&mallory_serves), ""), (&siege.bob, Some(&siege.bob_serves), "list,read,write"));
-    let flood = json!({"flood": {"target": format!("bob@{MANAGER}"), "count": 20_000, "size": 1000}});
-    std::thread::scope(|scope| {
-        // It ends when all is sent, or when it is slowed down so much that one of them finds no room in time.
-        let flooding = scope.spawn(|| tell(&siege.mallory, "main", &flood));
-        eventually("the flood arrives", || {
-            let ps = siege.bob.run(["--json", "ps"]).ok().json();
-            ps.iter().find(|line| line["id"] == MANAGER).filter(|line| line["messages_in"].as_u64() > Some(100)).cloned()
-        });
-        let begun = Instant::now();
-        siege.alice_is_served();
-        assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
-        let result = flooding.join().unwrap();
-        assert!(result["taken"].as_u64() > Some(100), "{result}");
-    });
+    let flood = json!({"flood": {"target": format!("bob@{MANAGER}"), "count": 5000, "size": 1000}});
+    // Each ends when all is sent, or when it is slowed down so much that one of them finds no room in time; then comes the next.
+    meanwhile(
+        || drop(tell(&siege.mallory, "main", &flood)),
+        || {
+            eventually("the flood arrives", || {
+                let ps = siege.bob.run(["--json", "ps"]).ok().json();
+                ps.iter().find(|line| line["id"] == MANAGER).filter(|line| line["messages_in"].as_u64() > Some(100)).cloned()
+            });
+            siege.alice_is_served();
+        },
+    );
     let ps = siege.bob.run(["--json", "ps"]).ok().json();
     assert_eq!(ps.iter().find(|line| line["id"] == MANAGER).unwrap()["restarts"], 0);
 }

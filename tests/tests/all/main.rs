@@ -17,6 +17,7 @@ mod messages;
 mod processes;
 mod refusals;
 mod resume;
+mod resume_at_once;
 mod seeds_a;
 mod seeds_b;
 mod seeds_c;

@@ -1,10 +1,10 @@
 //! However much passes through a node, it never holds more than the windows allow.
 
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
-use transship_tests::machine::{memory, quick_folder};
-use transship_tests::{Home, Serving, differ, eventually, pair_in, sparse_file};
+use transship_tests::machine::{memory, quick_folder, stands_still};
+use transship_tests::transfer::Wired;
+use transship_tests::{Home, Serving, differ, pair_in, sparse_file};
 
 /// Generous: most of it is compiled code and the pool's tables. Without bounds it would be the size of the file.
 const BOUND: u64 = 300 << 20;
@@ -49,32 +49,23 @@ fn a_stream_from_standard_input_passes_through_and_is_not_held() {
 
 #[test]
 fn a_receiver_that_stands_still_does_not_fill_the_sender() {
-    let ((alice, alice_serves), (bob, bob_serves)) = two_nodes();
+    let wired = Wired::new_in(&quick_folder(2 << 30), "", "list,read,write");
+    let Wired { proxy, alice, bob, bob_serves } = &wired;
+    let (alice_serves, bob_serves) = (alice.serve(), bob_serves.as_ref().unwrap());
     let (source, target) = (bob.file("large"), alice.scratch().join("large"));
-    sparse_file(&source, 2 << 30);
-    let mut getting =
-        alice.command(["get", "bob:large", "large", "--quiet"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    eventually("content arrives", || {
-        let parts = std::fs::read_dir(alice.scratch()).unwrap();
-        parts
-            .map(|entry| entry.unwrap())
-            .find(|entry| entry.file_name().to_string_lossy().starts_with(".transship-") && entry.metadata().is_ok_and(|metadata| metadata.len() > 0))
-            .map(|_| ())
-    });
-    alice_serves.signal("STOP");
-    assert!(!target.exists(), "all of it had arrived before the receiver was stopped");
+    sparse_file(&source, 1 << 30);
+    // It is stopped in the middle, and then the wire takes what it can.
+    proxy.hold_after(64 << 20);
+    let getting = alice.start(["get", "bob:large", "large"]);
+    proxy.held();
     let before = memory(bob_serves.pid(), "VmRSS");
-    // There is no event for what must not happen: it is given time to.
-    let until = Instant::now() + Duration::from_secs(2);
-    let mut most = before;
-    while Instant::now() < until {
-        most = most.max(memory(bob_serves.pid(), "VmRSS"));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    alice_serves.signal("STOP");
+    proxy.release();
+    stands_still(bob_serves.pid());
+    let most = memory(bob_serves.pid(), "VmHWM");
     alice_serves.signal("CONT");
     assert!(most < before + WINDOW, "the sender grew from {} to {} MiB", before >> 20, most >> 20);
-    let output = getting.wait().unwrap();
-    assert!(output.success());
+    getting.end().ok();
     assert_eq!(differ(&source, &target), None);
-    assert!(peak(&bob_serves) < BOUND, "the sender held {} MiB at its peak", peak(&bob_serves) >> 20);
+    assert!(peak(bob_serves) < BOUND, "the sender held {} MiB at its peak", peak(bob_serves) >> 20);
 }

@@ -45,7 +45,7 @@ fn a_blob_goes_there_and_comes_back_inherited() {
 #[test]
 fn a_request_to_another_node_is_answered_and_names_are_local() {
     let ((alice, _a), (_bob, _b)) = two_puppets();
-    let answer = tell(&alice, MAIN, &json!({"ask": {"target": "bob@main:puppet:test", "body": {"echo": "over there"}, "timeout": 10000}}));
+    let answer = tell(&alice, MAIN, &json!({"ask": {"target": "bob@main:puppet:test", "body": {"echo": "over there"}, "timeout": 60000}}));
     assert_eq!(answer["ok"]["text"], "over there");
     assert_eq!(answer["ok"]["source"], "alice@main:puppet:test");
     assert_eq!(answer["source"], "bob@main:puppet:test");
@@ -55,7 +55,7 @@ fn a_request_to_another_node_is_answered_and_names_are_local() {
 fn a_response_is_routed_back_with_the_context_of_its_request() {
     let ((alice, _a), (_bob, _b)) = two_puppets();
     for target in ["alice@poor:puppet:test", "bob@main:puppet:test"] {
-        tell(&alice, MAIN, &json!({"send": {"target": target, "body": {"echo": "x"}, "timeout": 10000, "context": "remember", "blob": "bytes"}}));
+        tell(&alice, MAIN, &json!({"send": {"target": target, "body": {"echo": "x"}, "timeout": 60000, "context": "remember", "blob": "bytes"}}));
         let event = eventually("the response arrives", || tell(&alice, MAIN, &json!("events")).as_array().unwrap().first().cloned());
         assert_eq!(event["response"]["context"], "remember", "{event}");
         assert_eq!(event["response"]["source"], target);
@@ -76,7 +76,7 @@ fn a_request_that_is_handed_on_is_answered_to_who_asked_first_on_one_node_and_ac
 #[test]
 fn an_answer_can_wait_until_later() {
     let (alice, _serving) = puppet();
-    tell(&alice, MAIN, &json!({"send": {"target": "alice@poor:puppet:test", "body": "hold-back", "timeout": 30000, "context": "patient"}}));
+    tell(&alice, MAIN, &json!({"send": {"target": "alice@poor:puppet:test", "body": "hold-back", "timeout": 60000, "context": "patient"}}));
     let released = eventually("the request is held", || Some(tell(&alice, "poor", &json!({"release": "now"}))).filter(|count| *count == json!(1)));
     assert_eq!(released, json!(1));
     let event = eventually("the answer arrives", || tell(&alice, MAIN, &json!("events")).as_array().unwrap().first().cloned());
@@ -101,7 +101,7 @@ fn a_request_without_an_answer_times_out_and_gives_message_blob_and_context_back
 fn a_node_that_is_not_there_is_offline_and_the_request_comes_back() {
     let ((alice, _a), (_bob, bob_serves)) = two_puppets();
     bob_serves.kill9();
-    let awaited = tell(&alice, MAIN, &json!({"ask": {"target": "bob@main:puppet:test", "body": {"echo": "x"}, "timeout": 10000}}));
+    let awaited = tell(&alice, MAIN, &json!({"ask": {"target": "bob@main:puppet:test", "body": {"echo": "x"}, "timeout": 60000}}));
     assert!(awaited["err"].as_str().unwrap().contains("Offline"), "{awaited}");
     assert_eq!(awaited["body"], r#"{"echo":"x"}"#);
 }
@@ -124,7 +124,7 @@ fn a_node_that_dies_while_it_is_waited_for_is_offline_at_once() {
 fn an_unknown_node_an_unknown_process_and_an_unnetworked_sender_are_told_apart() {
     let ((alice, _a), (_bob, _b)) = two_puppets();
     let ask = |process: &str, target: &str| {
-        tell(&alice, process, &json!({"ask": {"target": target, "body": "x", "timeout": 10000}}))["err"].as_str().unwrap().to_owned()
+        tell(&alice, process, &json!({"ask": {"target": target, "body": "x", "timeout": 60000}}))["err"].as_str().unwrap().to_owned()
     };
     assert!(ask(MAIN, "carol@main:puppet:test").contains("UnknownNode"));
     assert!(ask(MAIN, "alice@nobody:puppet:test").contains("NoSuchProcess"));

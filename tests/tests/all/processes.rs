@@ -54,7 +54,7 @@ fn an_on_exit_request_says_who_ended_and_why() {
     let (alice, _serving) = puppet();
     for (step, reason) in [(json!({"return": null}), Value::Null), (json!({"exit": "enough"}), json!("enough"))] {
         spawn(&alice, "child", false, Some("it is gone"));
-        alice.run(["message", "alice@child:puppet:test", &step.to_string(), "--timeout", "5"]);
+        alice.run(["message", "alice@child:puppet:test", &step.to_string(), "--timeout", "60"]);
         let event = eventually("the news arrives", || tell(&alice, MAIN, &json!("events")).as_array().unwrap().first().cloned());
         assert_eq!(event["request"]["body"], "it is gone", "{event}");
         let metadata: Value = serde_json::from_str(event["request"]["metadata"].as_str().unwrap()).unwrap();
@@ -67,13 +67,13 @@ fn a_process_that_fails_is_started_again_and_one_that_ends_well_is_not() {
     let (alice, _serving) = puppet();
     spawn(&alice, "child", true, None);
     for _ in 0..2 {
-        alice.run(["message", "alice@child:puppet:test", r#""trap""#, "--timeout", "5"]).code(3);
-        eventually("it is back", || alice.run(["message", "alice@child:puppet:test", r#"{"echo":"x"}"#, "--timeout", "5"]).code.filter(|code| *code == 0));
+        alice.run(["message", "alice@child:puppet:test", r#""trap""#, "--timeout", "60"]).code(3);
+        eventually("it is back", || alice.run(["message", "alice@child:puppet:test", r#"{"echo":"x"}"#, "--timeout", "60"]).code.filter(|code| *code == 0));
     }
     let ps = alice.run(["--json", "ps"]).ok().json();
     let child = ps.iter().find(|line| line["id"] == "child:puppet:test").unwrap();
     assert_eq!(child["restarts"], 2);
-    alice.run(["message", "alice@child:puppet:test", r#"{"return":null}"#, "--timeout", "5"]);
+    alice.run(["message", "alice@child:puppet:test", r#"{"return":null}"#, "--timeout", "60"]);
     eventually("it is gone for good", || (!has(&alice, "child")).then_some(()));
 }
 
@@ -81,7 +81,7 @@ fn a_process_that_fails_is_started_again_and_one_that_ends_well_is_not() {
 fn children_end_with_their_parent() {
     let (alice, _serving) = puppet();
     spawn(&alice, "child", true, None);
-    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "5"]).code(3);
+    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "60"]).code(3);
     eventually("the child is gone", || (!has(&alice, "child")).then_some(()));
     eventually("the parent is back", || has(&alice, MAIN).then_some(()));
 }
@@ -108,8 +108,8 @@ fn state_survives_a_trap_and_a_kill_of_the_whole_node() {
     let (alice, serving) = puppet();
     assert_eq!(tell(&alice, MAIN, &json!("get")), json!({"ok": null}));
     assert_eq!(tell(&alice, MAIN, &json!({"set": "remember me"})), json!({"ok": null}));
-    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "5"]).code(3);
-    eventually("it is back", || alice.run(["message", "alice@main:puppet:test", r#"{"echo":"x"}"#, "--timeout", "5"]).code.filter(|code| *code == 0));
+    alice.run(["message", "alice@main:puppet:test", r#""trap""#, "--timeout", "60"]).code(3);
+    eventually("it is back", || alice.run(["message", "alice@main:puppet:test", r#"{"echo":"x"}"#, "--timeout", "60"]).code.filter(|code| *code == 0));
     assert_eq!(tell(&alice, MAIN, &json!("get")), json!({"ok": "remember me"}));
     serving.kill9();
     let _serving = alice.serve();

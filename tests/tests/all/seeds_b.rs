@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use transship_tests::transfer::{hidden_in, names_in};
-use transship_tests::{Home, Serving, eventually, pair, random_bytes, sha256_of};
+use transship_tests::{Home, Serving, eventually, meanwhile, pair, random_bytes, sha256_of};
 
 const MANAGER: &str = "bob@manager:file-transfer:transship";
 /// FIPS 180-4 of the empty message.
@@ -181,18 +181,15 @@ fn a_replaced_file_is_never_missing_in_between() {
     let versions = [random_bytes(300_000, 1), random_bytes(200_000, 2)];
     let place = bob.file("file");
     fs::write(&place, &versions[0]).unwrap();
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let mut reads = [0, 0];
-            while !over.load(Ordering::SeqCst) {
-                let found = fs::read(&place).expect("the file is never missing");
-                let version = versions.iter().position(|version| *version == found).expect("it is always one of the two, whole");
-                reads[version] += 1;
-            }
-            reads
-        });
+    let reads = [const { AtomicU64::new(0) }; 2];
+    let read = || {
+        let found = fs::read(&place).expect("the file is never missing");
+        let version = versions.iter().position(|version| *version == found).expect("it is always one of the two, whole");
+        reads[version].fetch_add(1, Ordering::SeqCst);
+    };
+    meanwhile(read, || {
         for turn in 0..12 {
+            let before = reads[(turn + 1) % 2].load(Ordering::SeqCst);
             let content = &versions[(turn + 1) % 2];
             if turn % 4 < 2 {
                 alice.run_with_input(["put", "-", "bob:file", "--on-conflict", "overwrite"], content).ok();
@@ -200,10 +197,8 @@ fn a_replaced_file_is_never_missing_in_between() {
                 fs::write(alice.scratch().join("file"), content).unwrap();
                 alice.run(["put", "file", "bob:", "--on-conflict", "overwrite"]).ok();
             }
+            eventually("it is read", || (reads[(turn + 1) % 2].load(Ordering::SeqCst) > before).then_some(()));
         }
-        over.store(true, Ordering::SeqCst);
-        let reads = reader.join().unwrap();
-        assert!(reads[0] > 0 && reads[1] > 0, "{reads:?}");
     });
 }
 
@@ -278,7 +273,6 @@ fn an_abandoned_store_expires_and_leaves_nothing() {
     }
     let answer = first(1_000);
     let id = answer["stored"]["file-id"].as_str().unwrap_or_else(|| panic!("{answer}"));
-    assert_eq!(hidden_in(&bob.files()).len(), 1);
     nothing_left(&bob);
     let answer = segment(&alice, Some(id), 2, &Value::Null, b"456");
     assert!(answer["error"]["unknown-transfer"].is_string(), "{answer}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use serde_json::json;
-use transship_tests::transfer::{Wired, hidden_in, journal_ranges, names_in, partial_in, safe_on_disk};
+use transship_tests::transfer::{LONG, MIDWAY, Wired, hidden_in, journal_ranges, names_in, partial_in, safe_on_disk};
 use transship_tests::{differ, pair, random_file, sha256_hex, sha256_of};
 
 /// Contents of RFC 1321, appendix A.5, with their MD5.
@@ -97,14 +97,14 @@ fn changed_under_way(digest: &str) {
     let Wired { proxy, alice, bob, bob_serves } = &wired;
     let _serving = alice.serve();
     let file = bob.file("file");
-    random_file(&file, 20 << 20);
+    random_file(&file, LONG);
     let modified = file.metadata().unwrap().modified().unwrap();
-    proxy.hold_after(4 << 20);
+    proxy.hold_after(MIDWAY);
     let mut running = alice.start(["get", "bob:file", "--digest-first", "--digest", digest]);
     running.midway();
     // While bob stands still, so that he does not see a time in between.
     bob_serves.as_ref().unwrap().signal("STOP");
-    flip(&file, (20 << 20) - 1);
+    flip(&file, LONG - 1);
     File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
     bob_serves.as_ref().unwrap().signal("CONT");
     proxy.release();
@@ -129,7 +129,7 @@ fn a_bit_that_flips_on_the_receiver_s_disk_before_a_resume_is_found_and_the_tran
     let wired = Wired::new("", "list,read");
     let Wired { proxy, alice, bob, .. } = &wired;
     random_file(&bob.file("file"), 20 << 20);
-    proxy.hold_after(8 << 20);
+    proxy.hold_after(MIDWAY);
     let mut running = alice.start(["get", "bob:file"]);
     running.midway();
     safe_on_disk(&alice.scratch(), 1);
@@ -151,7 +151,7 @@ fn a_bit_that_flips_on_the_way_never_reaches_the_file() {
     let Wired { proxy, alice, bob, .. } = &wired;
     let _serving = alice.serve();
     random_file(&bob.file("file"), 20 << 20);
-    proxy.hold_after(4 << 20);
+    proxy.hold_after(MIDWAY);
     let mut running = alice.start(["get", "bob:file"]);
     running.midway();
     let before = proxy.opened();

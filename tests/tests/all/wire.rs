@@ -71,8 +71,8 @@ fn a_wire_that_stays_cut_ends_the_transfer_and_a_mended_one_goes_on() {
     let Some((wire, (alice, _alice), (bob, _bob))) = two_ends() else { return };
     let source = bob.file("large");
     random_file(&source, 40 << 20);
-    // A window that the wire carries in less than the time-out, so that only the cut is what times out.
-    let command = ["--json", "get", "bob:large", "got", "--timeout", "2s", "--retries", "1", "--window", "4"];
+    // A window that the wire carries in far less than the time-out, so that only the cut is what times out.
+    let command = ["--json", "get", "bob:large", "got", "--timeout", "5s", "--retries", "1", "--chunk-size", "64k", "--window", "8"];
     let getting = under_way(&alice, &command);
     wire.cut();
     let outcome = end_of(getting).code(5);
