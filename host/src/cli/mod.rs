@@ -49,7 +49,7 @@ Exit codes:
 ///
 /// A node keeps all that it has in one folder, its home. The files that it offers to others, and that others send to it, are in
 /// HOME/vfs/file-transfer:transship/files/. Without a running node (`transship serve`), commands that need one run it themselves while they work; other commands of
-/// the home then use the same.
+/// the home use that one too.
 #[derive(Debug, Parser)]
 #[command(name = "transship", version, after_help = AFTER_HELP, subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = false)]
 struct Cli {

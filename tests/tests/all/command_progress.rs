@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 use transship_tests::machine::signal;
-use transship_tests::transfer::{Wired, hidden_in, names_in};
+use transship_tests::transfer::{Wired, hidden_in, names_in, safe_on_disk};
 use transship_tests::{eventually, random_bytes, random_file, sparse_file};
 
 #[test]
@@ -29,13 +29,13 @@ fn what_was_there_already_is_told_with_the_first_bytes_so_that_it_is_not_taken_f
     let wired = Wired::new("", "list,read,write");
     random_file(&wired.bob.file("x"), 60 << 20);
     random_file(&wired.alice.scratch().join("y"), 60 << 20);
-    for arguments in [&["get", "bob:x"][..], &["put", "y", "bob:"]] {
+    for (arguments, folder) in [(&["get", "bob:x"][..], wired.alice.scratch()), (&["put", "y", "bob:"], wired.bob.files())] {
         wired.proxy.hold_after(30 << 20);
         let mut first = wired.alice.start(arguments);
-        first.midway();
+        first.started();
         wired.proxy.held();
-        first.signal("INT");
-        first.end().code(130);
+        safe_on_disk(&folder, 1 << 20);
+        first.kill9();
         wired.proxy.release();
         wired.proxy.cut_all();
         let again = wired.alice.start(arguments).end().ok();

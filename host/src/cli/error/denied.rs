@@ -29,7 +29,7 @@ pub(super) fn explain(text: &str, node: &str, way: Option<&Way<'_>>) -> (String,
             ),
         )
     } else if text.contains("does not know this node") {
-        (text.into(), format!("it takes both: {node}'s owner adds our ticket with `transship peer add TICKET --allow files=list,read`, as we added theirs"))
+        (text.into(), format!("nodes have to know each other: {node}'s owner runs `transship peer add TICKET --allow files=list,read` there, with our ticket"))
     } else if text.contains(" does not allow ") {
         (text.into(), format!("if {node}'s owner knows us already: `transship peer allow` there changes what we may do"))
     } else if text.contains("is a symbolic link") {
