@@ -5,8 +5,10 @@
 mod capabilities;
 mod command_line;
 mod general_host;
+mod homes;
 mod hostile_guests;
 mod hostile_peer;
+mod limits;
 mod memory;
 mod messages;
 mod processes;
@@ -19,6 +21,7 @@ mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
+mod terminal;
 mod wire;
 
 /// A file that is not listed above would be no test at all.

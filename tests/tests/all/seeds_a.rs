@@ -250,21 +250,31 @@ fn one_file_moves_in_several_transfers_at_once_into_different_places_and_into_on
 
 #[test]
 fn the_conflict_policy_is_obeyed_before_a_byte_moves() {
-    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
-    write(&bob, "file.txt", b"new");
-    fs::write(alice.scratch().join("file.txt"), b"old").unwrap();
-    let outcome = alice.run_json(["get", "bob:file.txt"]).fails("conflict", 7);
-    assert!(outcome.stderr.contains("--on-conflict"), "{}", outcome.stderr);
-    let skipped = alice.run_json(["get", "bob:file.txt", "--on-conflict", "skip"]).ok().event("done");
-    assert_eq!(skipped["skipped"], true);
-    assert_eq!(fs::read(alice.scratch().join("file.txt")).unwrap(), b"old");
-    let renamed = alice.run_json(["get", "bob:file.txt", "--on-conflict", "rename"]).ok().event("done");
-    assert_eq!(renamed["place"], "file (1).txt");
-    assert_eq!(fs::read(alice.scratch().join("file (1).txt")).unwrap(), b"new");
-    alice.run_json(["put", "file.txt", "bob:"]).fails("conflict", 7);
-    assert_eq!(fs::read(bob.file("file.txt")).unwrap(), b"new");
-    let renamed = alice.run_json(["put", "file.txt", "bob:", "--on-conflict", "rename"]).ok().event("done");
-    assert_eq!(renamed["place"], "bob:file (1).txt");
+    let wired = Wired::new("", "list,read,write");
+    let Wired { proxy, alice, bob, .. } = &wired;
+    let _serving = alice.serve();
+    let (new, old) = (random_bytes(1 << 20, 1), random_bytes(1 << 20, 2));
+    write(bob, "file.txt", &new);
+    fs::write(alice.scratch().join("file.txt"), &old).unwrap();
+    alice.run(["list", "bob"]).ok();
+    // What is said about it is far less than this, and the file far more.
+    let nothing_moves = |arguments: &[&str]| {
+        let before = proxy.forwarded();
+        let outcome = alice.run_json(arguments);
+        let moved = proxy.forwarded() - before;
+        assert!(moved < 100_000, "{moved} bytes passed for {arguments:?}");
+        outcome
+    };
+    for command in [["get", "bob:file.txt"], ["put", "file.txt"]] {
+        let command = [&command[..], if command[0] == "put" { &["bob:"] } else { &[] }].concat();
+        nothing_moves(&command).fails("conflict", 7).says("--on-conflict");
+        let skipped = nothing_moves(&[&command[..], &["--on-conflict", "skip"]].concat()).ok().event("done");
+        assert_eq!(skipped["skipped"], true);
+        assert_eq!((fs::read(alice.scratch().join("file.txt")).unwrap() == old, fs::read(bob.file("file.txt")).unwrap() == new), (true, true));
+        let renamed = alice.run_json([&command[..], &["--on-conflict", "rename"]].concat()).ok().event("done");
+        assert_eq!(renamed["place"], if command[0] == "put" { "bob:file (1).txt" } else { "file (1).txt" });
+    }
+    assert_eq!((fs::read(alice.scratch().join("file (1).txt")).unwrap() == new, fs::read(bob.file("file (1).txt")).unwrap() == old), (true, true));
 }
 
 /// Two nodes that allow each other everything; alice has a process that says what a test wants.
