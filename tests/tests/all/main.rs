@@ -8,20 +8,23 @@ mod general_host;
 mod homes;
 mod hostile_guests;
 mod hostile_peer;
+mod hostile_requests;
 mod limits;
 mod memory;
 mod messages;
 mod processes;
+mod progress;
 mod refusals;
+mod refused_files;
 mod resume;
 mod resume_at_once;
 mod seeds_a;
+mod seeds_a_faults;
 mod seeds_b;
 mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
-mod terminal;
 mod wire;
 
 /// A file that is not listed above would be no test at all.
