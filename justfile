@@ -13,6 +13,8 @@ guest_env := if guest == "" { "" } else { "RUSTUP_TOOLCHAIN=" + guest }
 guest_flags := if guest == "" { "" } else { "--ignore-rust-version" }
 # nextest where it is installed, otherwise what Cargo has.
 test := `if command -v cargo-nextest >/dev/null; then echo "nextest run --no-tests=pass"; else echo test; fi`
+# The tests that this machine does not allow write a line into it.
+skipped := justfile_directory() / "target/skipped-tests"
 
 [private]
 default:
@@ -58,7 +60,9 @@ bench: build
 test: build
     cd components && cargo {{ test }} --release --workspace --locked
     cargo test --release --workspace --locked --doc --quiet
-    cargo {{ test }} --release --workspace --locked
+    # What this machine does not allow is said at the end, also when a test failed.
+    @rm -f {{ skipped }}
+    trap 'if [ -s {{ skipped }} ]; then echo "skipped on this machine:"; sort -u {{ skipped }}; fi' EXIT; TRANSSHIP_SKIPPED={{ skipped }} cargo {{ test }} --release --workspace --locked
 
 # Formatting and lints, in both workspaces
 [group('check')]

@@ -15,6 +15,8 @@ pub mod raw_peer;
 pub mod refusal;
 pub mod resuming;
 mod running;
+pub mod siege;
+pub mod terminal;
 pub mod transfer;
 pub mod wire;
 

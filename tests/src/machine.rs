@@ -1,5 +1,6 @@
 //! What this machine says of its processes and lets the tests do.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -57,9 +58,17 @@ pub fn can(command: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// Says that a test, or a part of it, was not run, and why.
+/// Says that a test, or a part of it, was not run, and why: also in the file that TRANSSHIP_SKIPPED names, since nobody sees what a test says that passes.
+///
+/// # Panics
+/// If that file can't be written to.
 pub fn skipped(what: &str, why: &str) {
     eprintln!("SKIPPED: {what}: {why}");
+    if let Some(path) = std::env::var_os("TRANSSHIP_SKIPPED") {
+        let mut file = std::fs::File::options().create(true).append(true).open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // At once: tests run side by side.
+        file.write_all(format!("{what}: {why}\n").as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
 }
 
 /// A command through which a node runs that the modes of files bind, if there is one: for root they are no obstacle otherwise.

@@ -313,6 +313,11 @@ impl RawPeer {
         }
     }
 
+    /// Says that this side has taken so many messages to a process of its own.
+    pub fn delivered(&mut self, process: &str, count: u32) {
+        self.send(kind::DELIVERED, &postcard::to_stdvec(&(process, count)).expect("it can be encoded"));
+    }
+
     /// Asks whether the node is there, and waits until it says so.
     ///
     /// # Panics

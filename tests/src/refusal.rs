@@ -1,8 +1,10 @@
 //! Commands that are refused, and whether what they say is of use to a person and to a program.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
-use crate::{Home, Outcome};
+use crate::{Home, Outcome, Serving, pair};
 
 /// Runs a command with `--json` that has to fail like this.
 ///
@@ -31,4 +33,33 @@ pub fn check(outcome: Outcome, code: i32, name: &str, words: &[&str]) -> Value {
     assert!(!hint.is_empty() || message.contains("`transship "), "nothing that says what to do next: {last}");
     assert!(outcome.stderr.contains(&format!("error: {message}{hint}\n")), "people are told the same: {}", outcome.stderr);
     last
+}
+
+/// Alice, who may do everything with the files of bob.
+pub fn trusted() -> ((Home, Serving), (Home, Serving)) {
+    pair("", "list,read,write")
+}
+
+/// A small file of alice's own, to send.
+pub fn something(alice: &Home) -> String {
+    let path = alice.scratch().join("something");
+    std::fs::write(&path, "some content").unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Everything in a folder, hidden or not.
+///
+/// # Panics
+/// If there is no folder.
+pub fn entries(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Where alice wants things to arrive: an empty folder.
+pub fn arrivals(alice: &Home) -> PathBuf {
+    let folder = alice.scratch().join("arrivals");
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }

@@ -224,6 +224,10 @@ pub(crate) struct StoreSegment {
     pub(crate) file_id: Option<String>,
     pub(crate) number: u64,
     pub(crate) result: Option<StoreResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) conflict: Option<ConflictPolicy>,
 }
 
 /// `file-transfer.store-state`.
@@ -310,7 +314,7 @@ mod tests {
         assert_eq!(json["get"]["to"], json!({"drive": "d:e/f", "name": null}));
         assert_eq!((&json["get"]["options"]["chunk-size"], &json["get"]["options"]["conflict"]), (&json!(1), &json!("skip")));
         assert_eq!(to_value(Request::Transfers).unwrap(), json!("transfers"));
-        let last = StoreSegment { file_id: Some("7".into()), number: 2, result: Some(StoreResult::Cancel) };
+        let last = StoreSegment { file_id: Some("7".into()), number: 2, result: Some(StoreResult::Cancel), name: None, conflict: None };
         assert_eq!(to_value(Request::Store(last)).unwrap(), json!({"store": {"file-id": "7", "number": 2, "result": "cancel"}}));
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use transship_tests::package::{install_puppet, tell};
-use transship_tests::{Home, Serving, eventually};
+use transship_tests::{Home, Serving, eventually, introduce};
 
 const MAIN: &str = "main";
 
@@ -61,6 +61,27 @@ fn a_capability_attached_to_a_message_can_be_used_and_kept_within_its_restrictio
     assert_eq!(tell(&alice, "poor", &json!({"read": {"drive": "puppet:test/files", "path": "note"}})), json!({"ok": "lent"}));
     let denied = tell(&alice, "poor", &json!({"write": {"drive": "puppet:test/files", "path": "note", "text": "changed"}}));
     assert!(denied["err"].as_str().unwrap().contains("write"), "{denied}");
+}
+
+#[test]
+fn a_capability_does_not_travel_to_another_node_and_what_it_came_with_is_refused() {
+    let (alice, alice_serves) = puppet();
+    let bob = Home::new("bob");
+    install_puppet(&bob);
+    let bob_serves = bob.serve();
+    introduce((&alice, Some(&alice_serves), ""), (&bob, Some(&bob_serves), ""));
+    let files = place(&alice, MAIN, "drive puppet:test/files");
+    // The one exists, is public and may use the network; the other is not public; the third is not there: it makes no difference.
+    let private =
+        tell(&bob, MAIN, &json!({"spawn": {"name": "private", "component": "puppet", "restart": false, "notify": null, "grant": [], "public": false}}));
+    assert!(private["ok"].is_string(), "{private}");
+    for process in ["main", "private", "nobody"] {
+        let lend = json!({"lend": {"target": format!("bob@{process}:puppet:test"), "held": files, "read_only": true, "body": {"echo": "x"}}});
+        let answer = tell(&alice, MAIN, &lend);
+        assert!(answer["err"].as_str().unwrap().contains("Denied"), "{process}: {answer}");
+    }
+    let held = tell(&bob, MAIN, &json!("held"));
+    assert_eq!(held["at-hand"], json!([]), "nothing was lent");
 }
 
 #[test]

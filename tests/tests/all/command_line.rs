@@ -1,12 +1,9 @@
 //! What the command says, word for word: its help, its results and its errors. A snapshot that changes is a decision to look at (`cargo insta review`).
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::process::Command;
 
 use serde_json::Value;
-use transship_tests::transfer::Wired;
-use transship_tests::{Home, Outcome, eventually, introduce, pair, random_file, sparse_file, transship};
+use transship_tests::{Home, Outcome, introduce, pair, random_file, transship};
 
 /// Snapshots without what differs from run to run: folders, keys, ports, times and rates.
 fn settings(homes: &[&Home]) -> insta::Settings {
@@ -321,60 +318,6 @@ fn with_json_every_line_is_an_object() {
     }
     let outcome = alice.run_with_input(["--json", "put", "-", "bob:stdin"], b"content");
     assert_eq!(not_objects(&outcome.stdout), Vec::<&str>::new());
-}
-
-#[test]
-fn the_events_of_a_transfer_are_started_progress_and_an_end() {
-    let ((alice, _alice), (bob, _bob)) = pair("", "list,read,write");
-    sparse_file(&bob.file("large"), 300 << 20);
-    let events = alice.run(["--json", "get", "bob:large"]).ok().json();
-    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
-    assert_eq!((kinds.first(), kinds.last()), (Some(&"started"), Some(&"done")), "{kinds:?}");
-    let progress = &events[1..events.len() - 1];
-    assert!(!progress.is_empty() && progress.iter().all(|event| event["event"] == "progress"), "{kinds:?}");
-    let done: Vec<u64> = progress.iter().map(|event| event["bytes_done"].as_u64().unwrap()).collect();
-    assert!(done.is_sorted(), "{done:?}");
-    for event in progress.iter().filter(|event| event["bytes_total"].is_u64()) {
-        assert_eq!(event["bytes_total"], 300 << 20);
-        assert!(event["percent"].as_u64() <= Some(100), "{event}");
-    }
-    assert!(events.iter().all(|event| event["id"] == events[0]["id"]));
-    let end = events.last().unwrap();
-    assert_eq!((&end["size"], &end["resumed"], &end["skipped"], &end["algorithm"]), (&(300 << 20).into(), &0.into(), &false.into(), &"sha256".into()));
-    assert_eq!(end["digest"], transship_tests::sha256_hex(&bob.file("large")));
-}
-
-#[test]
-fn elsewhere_than_on_a_terminal_progress_is_a_line_a_second() {
-    let wired = Wired::new("", "list,read");
-    let Wired { proxy, alice, bob, .. } = &wired;
-    let _serving = alice.serve();
-    sparse_file(&bob.file("large"), 1 << 30);
-    proxy.hold_after(0);
-    let begun = Instant::now();
-    let mut child = alice.command(["get", "bob:large"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (line, lines) = std::sync::mpsc::channel();
-    let stderr = BufReader::new(child.stderr.take().unwrap());
-    let reader = std::thread::spawn(move || stderr.lines().map(Result::unwrap).try_for_each(|text| line.send(text)));
-    // The wire lets through a little at a time, until there was something to say.
-    let mut said: Vec<String> = eventually("a line is said", || {
-        proxy.held();
-        proxy.hold_after(1 << 20);
-        lines.try_recv().ok().map(|line| vec![line])
-    });
-    proxy.release();
-    let output = child.wait_with_output().unwrap();
-    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
-    reader.join().unwrap().unwrap();
-    said.extend(lines.try_iter());
-    assert!(output.status.success(), "{said:?}");
-    assert!(said.len() <= seconds, "{} lines in {seconds} s: {said:?}", said.len());
-    for line in &said {
-        assert!(line.starts_with("large: ") && !line.contains('\r') && !line.contains('\u{1b}'), "{line:?}");
-    }
-    let summary = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(summary.lines().count(), 1, "{summary}");
-    assert!(summary.starts_with("large: 1.0 GiB in "), "{summary}");
 }
 
 #[test]

@@ -131,3 +131,23 @@ fn a_segmented_store_is_told_at_once_what_will_not_do() {
     assert_eq!(cancelled["stored"]["state"], "cancelled", "whoever gives up needs not count: {cancelled}");
     eventually("nothing is left", || (bob.names() == ["taken"] && hidden_in(&bob.files()).is_empty()).then_some(()));
 }
+
+#[test]
+fn standard_input_is_not_read_to_its_end_for_a_name_that_is_taken() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    fs::write(bob.file("taken"), "old").unwrap();
+    // More than would be of use to anybody: only a command that gives up early comes to an end.
+    let endless = |policy: &str| {
+        let mut running = alice.command(["--json", "put", "-", "bob:taken", "--on-conflict", policy]);
+        let zeros = fs::File::open("/dev/zero").unwrap();
+        let output = running.stdin(zeros).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = endless("fail");
+    assert_eq!(code, Some(7), "{said}");
+    let (code, said) = endless("skip");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(r#""skipped":true"#), "{said}");
+    assert_eq!(fs::read_to_string(bob.file("taken")).unwrap(), "old");
+    eventually("nothing is left", || hidden_in(&bob.files()).is_empty().then_some(()));
+}

@@ -9,16 +9,25 @@ mod command_line;
 mod command_peers;
 mod command_progress;
 mod general_host;
+mod homes;
 mod hostile_guests;
 mod hostile_peer;
+<<<<<<< HEAD
 mod left_behind;
+=======
+mod hostile_requests;
+mod limits;
+>>>>>>> tests
 mod memory;
 mod messages;
 mod processes;
+mod progress;
 mod refusals;
+mod refused_files;
 mod resume;
 mod resume_at_once;
 mod seeds_a;
+mod seeds_a_faults;
 mod seeds_b;
 mod seeds_c;
 mod seeds_d;

@@ -107,9 +107,59 @@ fn a_node_that_is_not_there_is_offline_and_the_request_comes_back() {
 }
 
 #[test]
+fn a_request_to_a_node_that_is_not_there_comes_back_with_its_blob_and_its_context() {
+    let ((alice, _a), (_bob, bob_serves)) = two_puppets();
+    bob_serves.kill9();
+    let sent = tell(&alice, MAIN, &json!({"send": {"target": "bob@main:puppet:test", "body": "x", "timeout": 60000, "context": "kept", "blob": "12345"}}));
+    let error = &sent["err"];
+    assert!(error["kind"].as_str().is_some_and(|kind| kind.contains("Offline")), "{sent}");
+    assert_eq!(
+        (&error["target"], &error["body"], &error["context"], &error["blob"]),
+        (&json!("bob@main:puppet:test"), &json!("\"x\""), &json!("kept"), &json!(5))
+    );
+}
+
+#[test]
+fn metadata_and_media_type_go_there_and_come_back_on_one_node_and_across_two() {
+    let ((alice, _a), (_bob, _b)) = two_puppets();
+    // A small blob travels with its message, a large one over a connection of its own.
+    for (target, length) in [("alice@poor:puppet:test", 10), ("bob@main:puppet:test", 10), ("bob@main:puppet:test", 100_000)] {
+        let ask =
+            json!({"target": target, "body": {"echo": "x"}, "timeout": 60000, "metadata": "a note", "blob": "x".repeat(length), "mime_type": "text/x-note"});
+        let answer = tell(&alice, MAIN, &json!({ "ask": ask }));
+        assert_eq!((&answer["ok"]["blob"], &answer["ok"]["mime-type"]), (&json!(length), &json!("text/x-note")), "what arrived: {answer}");
+        assert_eq!((&answer["metadata"], &answer["blob"], &answer["mime-type"]), (&json!("a note"), &json!(length), &json!("text/x-note")), "{answer}");
+    }
+}
+
+#[test]
+fn a_process_that_is_not_public_is_asked_from_another_node_by_its_own_package_only() {
+    let ((alice, _a), (bob, _b)) = two_puppets();
+    let held = tell(&bob, MAIN, &json!("held"))["held"].as_array().unwrap().clone();
+    let network = held.iter().position(|capability| capability == "network").unwrap();
+    for public in [true, false] {
+        let name = if public { "open" } else { "private" };
+        let spawned =
+            tell(&bob, MAIN, &json!({"spawn": {"name": name, "component": "puppet", "restart": false, "notify": null, "grant": [network], "public": public}}));
+        assert!(spawned["ok"].is_string(), "{spawned}");
+        let target = format!("bob@{name}:puppet:test");
+        // The command is of another package.
+        let outcome = alice.run(["message", &target, r#"{"echo":"x"}"#]);
+        if public {
+            drop(outcome.ok())
+        } else {
+            drop(outcome.code(4).says("is not public"))
+        }
+        let answer = tell(&alice, MAIN, &json!({"ask": {"target": target, "body": {"echo": "x"}, "timeout": 60000}}));
+        assert_eq!(answer["ok"]["text"], "x", "{answer}");
+        tell(&bob, MAIN, &json!({"kill": format!("{name}:puppet:test")}));
+    }
+}
+
+#[test]
 fn a_node_that_dies_while_it_is_waited_for_is_offline_at_once() {
     let ((alice, _a), (bob, bob_serves)) = two_puppets();
-    tell(&alice, MAIN, &json!({"send": {"target": "bob@main:puppet:test", "body": "hold-back", "timeout": 600_000, "context": "c"}}));
+    tell(&alice, MAIN, &json!({"send": {"target": "bob@main:puppet:test", "body": "hold-back", "timeout": 600_000, "context": "c", "blob": "123"}}));
     eventually("bob has it", || {
         let ps = bob.run(["--json", "ps"]).ok().json();
         ps.iter().find(|line| line["id"] == "main:puppet:test").filter(|line| line["messages_in"].as_u64() > Some(0)).cloned()
@@ -117,7 +167,7 @@ fn a_node_that_dies_while_it_is_waited_for_is_offline_at_once() {
     bob_serves.kill9();
     let event = eventually("the failure arrives", || tell(&alice, MAIN, &json!("events")).as_array().unwrap().first().cloned());
     assert!(event["send-error"]["kind"].as_str().unwrap().contains("Offline"), "{event}");
-    assert_eq!(event["send-error"]["context"], "c");
+    assert_eq!((&event["send-error"]["context"], &event["send-error"]["blob"]), (&json!("c"), &json!(3)));
 }
 
 #[test]

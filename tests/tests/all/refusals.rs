@@ -1,40 +1,12 @@
 //! What can't be done is refused: with an error that programs know by its name, an exit code, and words that say what happened to what and what to do next. And nothing is left behind by it.
+//!
+//! Here: nodes, rights, tickets, homes and settings. Files and their names: `refused_files`.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use transship_tests::machine::{bound_by_modes, skipped, small_disk};
-use transship_tests::refusal::{check, refused};
-use transship_tests::{Home, Serving, differ, introduce, pair, random_file};
-
-const DRIVE: &str = "file-transfer:transship/files";
-
-/// Alice, who may do everything with the files of bob.
-fn trusted() -> ((Home, Serving), (Home, Serving)) {
-    pair("", "list,read,write")
-}
-
-/// A small file of alice's own, to send.
-fn something(alice: &Home) -> String {
-    let path = alice.scratch().join("something");
-    std::fs::write(&path, "some content").unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-/// Everything in a folder, hidden or not.
-fn entries(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-/// Where alice wants things to arrive: an empty folder.
-fn arrivals(alice: &Home) -> std::path::PathBuf {
-    let folder = alice.scratch().join("arrivals");
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
-}
+use transship_tests::refusal::{check, entries, refused, something, trusted};
+use transship_tests::{Home, differ, introduce, pair, random_file};
 
 #[test]
 fn a_node_that_nobody_introduced_is_unknown() {
@@ -140,6 +112,7 @@ fn a_peer_can_not_tell_what_it_may_not_read_from_what_is_not_there() {
 }
 
 #[test]
+<<<<<<< HEAD
 fn a_missing_file_is_an_error_at_once_and_leaves_nothing() {
     let ((alice, _alice), (bob, _bob)) = trusted();
     let arrivals = arrivals(&alice);
@@ -434,6 +407,8 @@ fn what_is_there_already_is_kept_unless_the_person_chose_otherwise() {
 }
 
 #[test]
+=======
+>>>>>>> tests
 fn a_malformed_ticket_is_told_which_part_is_wrong() {
     let alice = Home::new("alice");
     let key = alice.run(["--json", "id"]).ok().json()[0]["key"].as_str().unwrap().to_owned();

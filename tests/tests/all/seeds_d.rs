@@ -92,36 +92,40 @@ fn names_may_have_semicolons_and_content_any_marker() {
 }
 
 /// Starts a transfer whose content is changed where it is, with size and time as before, after its digest has been told.
-fn changed_under_way(digest: &str) {
-    let wired = Wired::new("", "list,read");
+fn changed_under_way(get: bool, digest: &str) {
+    let wired = Wired::new("", "list,read,write");
     let Wired { proxy, alice, bob, bob_serves } = &wired;
-    let _serving = alice.serve();
-    let file = bob.file("file");
+    let (alice_serves, bob_serves) = (alice.serve(), bob_serves.as_ref().unwrap());
+    let (file, folder, provider) = if get { (bob.file("file"), alice.scratch(), bob_serves) } else { (alice.file("file"), bob.files(), &alice_serves) };
     random_file(&file, LONG);
     let modified = file.metadata().unwrap().modified().unwrap();
+    let arguments = if get { ["get", "bob:file"] } else { ["put", file.to_str().unwrap()] };
+    let command = [&arguments[..], if get { &[] } else { &["bob:"] }].concat();
     proxy.hold_after(MIDWAY);
-    let mut running = alice.start(["get", "bob:file", "--digest-first", "--digest", digest]);
-    running.midway();
-    // While bob stands still, so that he does not see a time in between.
-    bob_serves.as_ref().unwrap().signal("STOP");
+    let running = alice.start([&command[..], &["--digest-first", "--digest", digest]].concat());
+    proxy.held();
+    // While the provider stands still, so that it does not see a time in between.
+    provider.signal("STOP");
     flip(&file, LONG - 1);
     File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
-    bob_serves.as_ref().unwrap().signal("CONT");
+    provider.signal("CONT");
     proxy.release();
     let outcome = running.end().fails("digest-mismatch", 6);
     assert!(outcome.stderr.contains("nothing was published"), "{}", outcome.stderr);
-    assert_eq!(names_in(&alice.scratch()), Vec::<String>::new());
     alice.settled();
     bob.settled();
+    assert_eq!(names_in(&folder), Vec::<String>::new());
     // What is there now is a file like any other.
-    alice.run(["get", "bob:file"]).ok();
-    assert_eq!(differ(&file, &alice.scratch().join("file")), None);
+    alice.run(command).ok();
+    assert_eq!(differ(&file, &folder.join("file")), None);
 }
 
 #[test]
 fn a_bit_that_flips_at_the_provider_is_an_integrity_error_and_nothing_is_published() {
-    changed_under_way("sha256");
-    changed_under_way("blake3");
+    for digest in ["sha256", "blake3"] {
+        changed_under_way(true, digest);
+        changed_under_way(false, digest);
+    }
 }
 
 #[test]

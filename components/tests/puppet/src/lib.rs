@@ -7,6 +7,7 @@ mod steps;
 
 use serde_json::{Value, json};
 use step::Step;
+use transship_guest::bindings::transship::host::messaging;
 use transship_guest::message::{CapabilityKind, Responder, receive};
 use transship_guest::prelude::*;
 
@@ -42,9 +43,15 @@ fn init(our: Address) -> Result<(), String> {
                         continue;
                     }
                 };
-                match puppet.take(&our, step, &asked.source, asked.request.blob.as_ref()) {
+                match puppet.take(&our, step, &asked) {
                     Done::Answer(value) => drop(respond_json(&value)),
-                    Done::AnswerWithBlob(value) => drop(Response::json(&value).map(|response| response.inherit().send())),
+                    Done::AnswerInKind(value) => drop(messaging::send_response(messaging::Response {
+                        inherit: true,
+                        body: value.to_string().into_bytes(),
+                        metadata: asked.request.metadata,
+                        blob: None,
+                        capabilities: Vec::new(),
+                    })),
                     Done::Silent => {}
                     Done::End(outcome) => return outcome,
                 }
@@ -57,7 +64,8 @@ fn init(our: Address) -> Result<(), String> {
 /// What follows a step.
 enum Done {
     Answer(Value),
-    AnswerWithBlob(Value),
+    /// With the request's blob and metadata.
+    AnswerInKind(Value),
     Silent,
     End(Result<(), String>),
 }
@@ -71,19 +79,24 @@ fn event(message: Message) -> Value {
             "context": got.context.map(|context| String::from_utf8_lossy(&context).into_owned()),
             "blob": got.response.blob.map(|blob| blob.length()),
         }}),
-        Message::SendError(error) => json!({"send-error": {
-            "kind": format!("{:?}", error.kind),
-            "target": error.target.to_string(),
-            "body": String::from_utf8_lossy(&error.request.body),
-            "context": error.context.map(|context| String::from_utf8_lossy(&context).into_owned()),
-            "blob": error.request.blob.map(|blob| blob.length()),
-        }}),
+        Message::SendError(error) => json!({"send-error": returned(&error)}),
         Message::Timer(number) => json!({ "timer": number }),
         Message::Completion(done) => json!({"completion": {
             "operation": done.operation,
             "outcome": match done.outcome { Ok(bytes) => json!({"ok": transship_guest::hex::encode(&bytes)}), Err(why) => json!({"err": why}) },
         }}),
     }
+}
+
+/// A request that failed, as it was given back.
+fn returned(error: &messaging::SendError) -> Value {
+    json!({
+        "kind": format!("{:?}", error.kind),
+        "target": error.target.to_string(),
+        "body": String::from_utf8_lossy(&error.request.body),
+        "context": error.context.as_ref().map(|context| String::from_utf8_lossy(context).into_owned()),
+        "blob": error.request.blob.as_ref().map(Blob::length),
+    })
 }
 
 fn describe(capability: &Capability) -> String {

@@ -7,7 +7,7 @@ use serde_json::Value;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
-    /// Answers with the source and the text, and with the request's blob.
+    /// Answers with the source and the text, and with the request's blob and metadata.
     Echo(String),
     /// Never answers and goes on.
     Ignore,
@@ -26,7 +26,7 @@ pub enum Step {
     /// Stands still for so many milliseconds, receiving nothing.
     Stall(u64),
     /// Sends a request and waits for its response.
-    Ask { target: String, body: Value, timeout: u64 },
+    Ask { target: String, body: Value, timeout: u64, metadata: Option<String>, blob: Option<String>, mime_type: Option<String> },
     /// Sends a request; what comes back becomes an event.
     Send { target: String, body: Value, timeout: Option<u64>, context: Option<String>, blob: Option<String> },
     /// Sends the same to several at once.

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use transship_guest::address::ProcessId;
 use transship_guest::bindings::transship::host::{capabilities, digests, log, messaging, peers, state, timer};
-use transship_guest::message::{CapabilityKind, DriveGrant, SendErrorKind, respond_later};
+use transship_guest::message::{CapabilityKind, DriveGrant, ReceivedRequest, SendErrorKind, respond_later};
 use transship_guest::prelude::*;
 use transship_guest::process::{ExitRequest, OnExit, Spawn, children, exit, kill, parent};
 
 use crate::step::Step;
-use crate::{Done, Puppet, describe};
+use crate::{Done, Puppet, describe, returned};
 
 fn kind(error: &SendErrorKind) -> Value {
     json!({ "err": format!("{error:?}") })
@@ -22,19 +22,21 @@ fn result<T: Into<Value>, E: std::fmt::Debug>(result: Result<T, E>) -> Value {
 }
 
 impl Puppet {
-    /// Does a step. `blob` came with the request.
-    pub(crate) fn take(&mut self, our: &Address, step: Step, source: &Address, blob: Option<&Blob>) -> Done {
-        match self.step(our, step, source, blob) {
+    /// Does a step.
+    pub(crate) fn take(&mut self, our: &Address, step: Step, asked: &ReceivedRequest) -> Done {
+        match self.step(our, step, asked) {
             Ok(done) => done,
             Err(why) => Done::Answer(json!({"err": why})),
         }
     }
 
-    fn step(&mut self, our: &Address, step: Step, source: &Address, blob: Option<&Blob>) -> Result<Done, String> {
+    fn step(&mut self, our: &Address, step: Step, asked: &ReceivedRequest) -> Result<Done, String> {
         let answer = match step {
             Step::Echo(text) => {
-                let value = json!({"source": source.to_string(), "text": text, "blob": blob.map(Blob::length), "mime-type": blob.and_then(Blob::mime_type)});
-                return Ok(Done::AnswerWithBlob(value));
+                let blob = asked.request.blob.as_ref();
+                let value =
+                    json!({"source": asked.source.to_string(), "text": text, "blob": blob.map(Blob::length), "mime-type": blob.and_then(Blob::mime_type)});
+                return Ok(Done::AnswerInKind(value));
             }
             Step::Ignore => return Ok(Done::Silent),
             Step::Spin => loop {
@@ -74,10 +76,22 @@ impl Puppet {
                 let waited = Request::to(our).body(b"nobody answers".to_vec()).timeout(milliseconds).send_and_await();
                 json!(waited.is_err())
             }
-            Step::Ask { target, body, timeout } => {
-                let asked = Request::to(&address(&target)?).json(&body).map_err(|error| error.to_string())?.timeout(timeout).send_and_await();
-                match asked {
-                    Ok(got) => json!({"ok": serde_json::from_slice(&got.response.body).unwrap_or(Value::Null), "source": got.source.to_string()}),
+            Step::Ask { target, body, timeout, metadata, blob, mime_type } => {
+                let mut request = Request::to(&address(&target)?).json(&body).map_err(|error| error.to_string())?.timeout(timeout);
+                if let Some(note) = metadata {
+                    request = request.metadata(note);
+                }
+                if let Some(text) = blob {
+                    request = request.blob(Blob::from_bytes(text.as_bytes(), mime_type.as_deref()).map_err(|error| format!("{error:?}"))?);
+                }
+                match request.send_and_await() {
+                    Ok(got) => json!({
+                        "ok": serde_json::from_slice(&got.response.body).unwrap_or(Value::Null),
+                        "source": got.source.to_string(),
+                        "metadata": got.response.metadata,
+                        "blob": got.response.blob.as_ref().map(Blob::length),
+                        "mime-type": got.response.blob.as_ref().and_then(Blob::mime_type),
+                    }),
                     Err(error) => json!({"err": format!("{:?}", error.kind), "body": String::from_utf8_lossy(&error.request.body)}),
                 }
             }
@@ -94,7 +108,7 @@ impl Puppet {
                 }
                 match request.send() {
                     Ok(()) => json!({"ok": null}),
-                    Err(error) => kind(&error.kind),
+                    Err(error) => json!({"err": returned(&error)}),
                 }
             }
             Step::Batch { targets, body } => {

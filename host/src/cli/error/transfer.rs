@@ -67,8 +67,8 @@ impl CliError {
             ),
             E::NoSpace(space) => (
                 "no-space",
-                format!("no space left on {}: {} bytes are needed and {} are free", space.drive, space.needed, space.available),
-                "make room there, then run the same command again".into(),
+                format!("no space left on {}: {} bytes are needed and {} are free", drive_name(&space.drive), space.needed, space.available),
+                "make room there, then run the same command again: of a file that was being fetched or sent, what has arrived is kept".into(),
             ),
             E::Offline(text) => ("offline", naming(node, "can't be reached", text), CHECK.into()),
             E::TimedOut(text) => ("timed-out", naming(node, "did not answer in time", text), again.into()),
@@ -117,6 +117,11 @@ impl CliError {
             SendErrorKind::UnknownNode => Self::transfer(&TransferError::UnknownNode(node.into()), node),
         }
     }
+}
+
+/// A drive as people know it: a folder that this command lends to the node has a name that says nothing.
+fn drive_name(drive: &str) -> String {
+    if drive.starts_with("command:transship/") { "the disk that the file was to go to".into() } else { drive.into() }
 }
 
 /// What is the matter with a node, which is named once; and without advice, for which there is the hint.

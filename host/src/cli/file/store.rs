@@ -70,7 +70,7 @@ pub(super) async fn run(
             }
         }
     };
-    // Under `skip` the bytes were taken, verified, and thrown away; then there is no name that they have.
+    // Under `skip` what was sent was thrown away; then there is no name that it has.
     let skipped = status.name.is_none();
     let digest = if skipped { String::new() } else { store.digest };
     let name = status.name.unwrap_or_else(|| name.into());
@@ -124,6 +124,10 @@ impl Store<'_> {
             if self.sent == 1 {
                 self.begun(&status, display)?;
             }
+            if status.state == StoreState::Stored {
+                // The name is taken, and is to be left alone.
+                return Ok(status);
+            }
             display.progress(&status.file_id, status.bytes, self.size, &TransferState::Transferring)?;
             segment = next;
         }
@@ -165,7 +169,9 @@ impl Store<'_> {
 
     async fn send(&mut self, bytes: Option<Bytes>, result: Option<StoreResult>) -> Result<StoreStatus, CliError> {
         self.sent += 1;
-        let segment = StoreSegment { file_id: self.file_id.clone(), number: self.sent, result };
+        // With the first, so that a name that will not do is known before the bytes are moved.
+        let (name, conflict) = if self.sent == 1 && result.is_none() { (Some(self.name.into()), self.conflict) } else { (None, None) };
+        let segment = StoreSegment { file_id: self.file_id.clone(), number: self.sent, result, name, conflict };
         let blob = bytes.filter(|bytes| !bytes.is_empty()).map(|bytes| Blob::from_bytes(bytes, None));
         let content = Content { blob, ..body_of(&Request::Store(segment))? };
         let (client, manager) = (self.connection.client.clone(), self.manager.clone());

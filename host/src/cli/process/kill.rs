@@ -7,7 +7,8 @@ use crate::cli::error::CliError;
 
 /// End a process of the running node at once.
 ///
-/// What it held and lent ends with it. A process that is to be restarted when it fails (`on-exit` in its package's manifest) is started again at once: so this is how to restart one that hangs.
+/// What it held and lent ends with it, and so do the processes that it started. One whose package says `on-exit = "restart"`, as the manager of file transfers does, is started again; others,
+/// such as the workers of transfers, are not.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  transship kill manager:file-transfer:transship")]
 pub(crate) struct KillArgs {

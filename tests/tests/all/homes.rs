@@ -1,0 +1,89 @@
+//! Where a node keeps what it has: the default home, code that was compiled, and packages that are put there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use transship_tests::{Home, Outcome, eventually, transship};
+
+#[test]
+fn without_a_home_named_it_is_where_the_platform_keeps_a_programs_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |variables: &[(&str, PathBuf)], arguments: &[&str]| {
+        let mut command = Command::new(transship());
+        command.args(arguments).env_clear().envs(variables.iter().map(|(name, value)| (name, value))).current_dir(folder.path());
+        Outcome::of(&mut command, b"")
+    };
+    let person = ("HOME", folder.path().join("person"));
+    let data = ("XDG_DATA_HOME", folder.path().join("data"));
+    fs::create_dir(&person.1).unwrap();
+    for (variables, home, name) in
+        [(&[person.clone()][..], person.1.join(".local/share/transship"), "ann"), (&[person.clone(), data.clone()], data.1.join("transship"), "ben")]
+    {
+        let missing = run(variables, &["id"]).code(3);
+        assert!(missing.stderr.contains(home.to_str().unwrap()), "{}", missing.stderr);
+        run(variables, &["init", "--name", name]).ok();
+        assert!(home.join("identity.key").exists(), "{}", home.display());
+        assert_eq!(run(variables, &["--json", "id"]).ok().json()[0]["name"], name);
+        assert!(run(variables, &["list"]).ok().stdout.contains("no files"), "a command runs the node itself there");
+    }
+    // What is named goes before.
+    let named = [person, ("TRANSSHIP_HOME", folder.path().join("data/transship"))];
+    assert_eq!(run(&named, &["--json", "id"]).ok().json()[0]["name"], "ben");
+}
+
+/// The files in a folder and those below it.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_was_compiled_at_one_start_is_taken_from_the_home_at_the_next() {
+    let alice = Home::new("alice");
+    // Not the one that the tests share.
+    let cache = alice.path().join("cache/modules");
+    fs::remove_file(&cache).unwrap();
+    let serving = alice.serve();
+    // The engine keeps account beside each piece of code: how often it was asked for.
+    let code = || -> Vec<PathBuf> { files(&cache).into_iter().filter(|path| path.extension().is_none_or(|extension| extension != "stats")).collect() };
+    let uses = || -> Vec<u64> {
+        let accounts = files(&cache).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "stats"));
+        let texts = accounts.map(|path| fs::read_to_string(path).unwrap_or_default());
+        texts.filter_map(|text| text.lines().find_map(|line| line.strip_prefix("usages = ")?.parse().ok())).collect()
+    };
+    let compiled = eventually("the manager's code is kept", || Some(code()).filter(|code| !code.is_empty()));
+    assert_eq!(serving.stop("TERM").0.code(), Some(0));
+    let before: u64 = uses().iter().sum();
+    let _serving = alice.serve();
+    eventually("it was asked for again", || (uses().iter().sum::<u64>() > before).then_some(()));
+    assert_eq!(code(), compiled, "nothing was compiled anew");
+}
+
+/// A component that wants to know its environment from the system's interface for programs (WASI), which this node does not offer.
+const WANTS_WASI: &str = r#"(component
+    (type $environment (instance (type $get (func (result string))) (export "initial-cwd" (func (type $get)))))
+    (import "wasi:cli/environment@0.2.0" (instance (type $environment)))
+)"#;
+
+#[test]
+fn a_component_that_wants_what_the_node_does_not_offer_is_refused_by_name_and_the_rest_runs() {
+    let alice = Home::new("alice");
+    let folder = alice.scratch();
+    fs::write(folder.join("guest.wasm"), wat::parse_str(WANTS_WASI).unwrap()).unwrap();
+    let manifest = "name = \"worldly\"\npublisher = \"test\"\nversion = \"0.1.0\"\n\n[components]\nguest = \"guest.wasm\"\n\n[[process]]\nname = \"main\"\ncomponent = \"guest\"\n";
+    fs::write(folder.join("package.toml"), manifest).unwrap();
+    let mut pack = Command::new(transship().with_file_name("transship-pack"));
+    Outcome::of(pack.arg(&folder).arg("--out").arg(alice.path().join("packages/worldly.transship")), b"").ok();
+    let serving = alice.serve();
+    assert_eq!(alice.processes(), ["manager:file-transfer:transship"]);
+    alice.run(["list"]).ok();
+    let (_, said) = serving.stop("TERM");
+    let line = said.lines().find(|line| line.contains("worldly.transship")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("ERROR") && line.contains("main:worldly:test") && line.contains("wasi:cli/environment"), "{line}");
+}
