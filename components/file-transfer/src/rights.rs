@@ -35,9 +35,8 @@ pub(crate) fn check_known(our: &Address, node: &str) -> Result<(), TransferError
 fn refusal(our: &str, node: &str, needs: Rights, has: Rights) -> String {
     let all = words(needs | has);
     format!(
-        "{our} does not allow {node} to {} in its drive {DRIVE}: ask {our}'s owner to run: transship peer add TICKET-OF-{} --allow {DRIVE}={all}",
+        "{our} does not allow {node} to {} in its drive {DRIVE}: ask {our}'s owner to run: transship peer allow {node} {DRIVE}={all}",
         words(needs - has).replace(',', " and "),
-        node.to_uppercase()
     )
 }
 
@@ -54,7 +53,7 @@ mod tests {
     fn a_refusal_says_what_is_missing_and_what_to_run_for_it() {
         let text = refusal("bob", "alice", Rights::LIST | Rights::READ, Rights::LIST);
         assert!(text.contains("bob does not allow alice to read in its drive files"), "{text}");
-        assert!(text.contains("transship peer add TICKET-OF-ALICE --allow files=list,read"), "{text}");
+        assert!(text.contains("transship peer allow alice files=list,read"), "{text}");
     }
 
     #[test]

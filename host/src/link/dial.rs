@@ -17,6 +17,7 @@ use super::session::{Remote, Session};
 use super::{LinkError, tls};
 use crate::peers::Peer;
 use crate::ticket::HostPort;
+use crate::vfs::words;
 
 /// Opens a link to a peer and starts its tasks.
 pub(super) async fn link(shared: &Arc<Shared>, peer: &Peer) -> Result<Arc<Session>, LinkError> {
@@ -48,7 +49,10 @@ async fn open(shared: &Shared, peer: &Peer, hello: Hello) -> Result<(TlsStream<T
         .await
         .unwrap_or_else(|_| Err(io::Error::other(format!("no answer within {} s", seconds(deadlines.connect)))));
     let socket = socket.map_err(|error| {
-        LinkError::Offline(format!("{name} can't be reached at {address}: {error}; is the node running there (`transship serve`), and is its port open?"))
+        LinkError::Offline(format!(
+            "{name} can't be reached at {address}: {}; is the node running there (`transship serve`), and is its port open?",
+            words(&error)
+        ))
     })?;
     let (config, shown) = shared.tls.client(peer.key).map_err(|error| LinkError::Offline(format!("TLS can't be set up: {error}")))?;
     let handshake = timeout(deadlines.handshake, TlsConnector::from(config).connect(tls::server_name(), socket)).await;

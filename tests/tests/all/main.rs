@@ -12,12 +12,9 @@ mod general_host;
 mod homes;
 mod hostile_guests;
 mod hostile_peer;
-<<<<<<< HEAD
 mod left_behind;
-=======
 mod hostile_requests;
 mod limits;
->>>>>>> tests
 mod memory;
 mod messages;
 mod processes;

@@ -31,7 +31,7 @@ pub(super) fn explain(text: &str, node: &str, way: Option<&Way<'_>>) -> (String,
     } else if text.contains("does not know this node") {
         (text.into(), format!("nodes have to know each other: {node}'s owner runs `transship peer add TICKET --allow files=list,read` there, with our ticket"))
     } else if text.contains(" does not allow ") {
-        (text.into(), format!("if {node}'s owner knows us already: `transship peer allow` there changes what we may do"))
+        (text.into(), format!("`transship peer allow` is for {node}'s owner; once it is allowed, run the same command again"))
     } else if text.contains("is a symbolic link") {
         (text.into(), "what a link leads to is not in the drive: name a path without links".into())
     } else if let Some(words) = of_file_system(text) {
@@ -78,7 +78,7 @@ mod tests {
             (explain("in/.transship-1.partial: permission denied", "bob", Some(&way(false))), "bob may not write 'in/x'", "bob's owner"),
             (explain("in/.transship-store-1: permission denied", "bob", None), "bob may not use 'in/.transship-store-1'", "bob's owner"),
             (explain("'in' is a symbolic link, and links are not followed", "bob", Some(&way(true))), "symbolic link", "without links"),
-            (explain("bob does not allow alice to read in its drive files", "bob", Some(&way(true))), "allow alice", "peer allow"),
+            (explain("bob does not allow alice to read in its drive files", "bob", Some(&way(true))), "allow alice", "same command again"),
             (explain("something else", "bob", Some(&way(true))), "something else", "transship log"),
         ];
         for ((message, hint), says, advises) in cases {

@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 
 /// Say what a known node may do with a drive.
 ///
-/// What is said replaces what it might do with that drive; other drives stay as they are. It holds at once, also in a node that runs; a transfer under way goes on.
+/// What is said replaces what it might do with that drive; other drives stay as they are. It holds at once, also in a node that runs; a transfer under way that it does not allow any more stops within seconds.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  transship peer allow bob files=list,read,write\n  transship peer allow bob files=none")]
 pub(crate) struct AllowArgs {
