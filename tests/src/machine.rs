@@ -15,6 +15,14 @@ pub fn memory(pid: u32, figure: &str) -> u64 {
     kibibytes << 10
 }
 
+/// Forgets what `VmHWM` was until now: a node that has just compiled its components needed more for that than it does for anything else.
+///
+/// # Panics
+/// If the process is not there.
+pub fn forget_peak(pid: u32) {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the process is ours");
+}
+
 /// Bytes that a process has read so far, of files and connections.
 ///
 /// # Panics

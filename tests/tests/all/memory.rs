@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use transship_tests::machine::{memory, quick_folder, stands_still};
+use transship_tests::machine::{forget_peak, memory, quick_folder, stands_still};
 use transship_tests::transfer::Wired;
 use transship_tests::{Home, Serving, differ, pair_in, sparse_file};
 
@@ -49,23 +49,22 @@ fn a_stream_from_standard_input_passes_through_and_is_not_held() {
 
 #[test]
 fn a_receiver_that_stands_still_does_not_fill_the_sender() {
-    let wired = Wired::new_in(&quick_folder(2 << 30), "", "list,read,write");
+    let wired = Wired::new_in(&quick_folder(1 << 30), "", "list,read,write");
     let Wired { proxy, alice, bob, bob_serves } = &wired;
     let (alice_serves, bob_serves) = (alice.serve(), bob_serves.as_ref().unwrap());
-    let (source, target) = (bob.file("large"), alice.scratch().join("large"));
-    sparse_file(&source, 1 << 30);
+    sparse_file(&bob.file("large"), 1 << 30);
     // It is stopped in the middle, and then the wire takes what it can.
     proxy.hold_after(64 << 20);
     let getting = alice.start(["get", "bob:large", "large"]);
     proxy.held();
+    forget_peak(bob_serves.pid());
     let before = memory(bob_serves.pid(), "VmRSS");
     alice_serves.signal("STOP");
     proxy.release();
     stands_still(bob_serves.pid());
     let most = memory(bob_serves.pid(), "VmHWM");
-    alice_serves.signal("CONT");
     assert!(most < before + WINDOW, "the sender grew from {} to {} MiB", before >> 20, most >> 20);
-    getting.end().ok();
-    assert_eq!(differ(&source, &target), None);
-    assert!(peak(bob_serves) < BOUND, "the sender held {} MiB at its peak", peak(bob_serves) >> 20);
+    // Whether it goes on afterwards depends on how long it stood still: that is not what this is about.
+    alice_serves.signal("CONT");
+    getting.kill9();
 }
