@@ -71,7 +71,7 @@ fn a_node_that_can_not_be_reached_is_named_once_and_without_numbers() {
     std::fs::write(alice.scratch().join("own"), "content").unwrap();
     for arguments in [&["list", "bob"][..], &["get", "bob:x"], &["put", "own", "bob:"], &["message", "bob@a:b:c", "{}"]] {
         let said = refused(&alice, arguments, 5, "offline", &[]);
-        assert_eq!(said["message"], "bob can't be reached at 127.0.0.1:1: Connection refused", "{arguments:?}");
+        assert_eq!(said["message"], "bob can't be reached at 127.0.0.1:1: connection refused", "{arguments:?}");
         advises(&said, &["transship serve", "port"], &[]);
     }
 }

@@ -43,7 +43,7 @@ fn a_bar_shows_percent_bytes_rate_and_time_left_and_is_gone_at_the_end() {
         proxy.hold_after(1 << 20);
         midway(&text())
     });
-    for part in ["large  ", "% [=", " MiB of 1.00 GiB  ", "iB/s  ", " left"] {
+    for part in ["large  ", "% [=", " MiB of 1.00 GiB  ", "iB/s, ", " left"] {
         assert!(bar.contains(part), "no {part:?} at {percent} percent in {bar:?}");
     }
     proxy.release();

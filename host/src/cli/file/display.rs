@@ -23,7 +23,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(1);
 const STALLED_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the bar is drawn.
 const FRAME: Duration = Duration::from_millis(250);
-const BAR: &str = "{msg}  {percent:>3}% [{bar:30}] {binary_bytes} of {binary_total_bytes}  {rate}";
+const BAR: &str = "{msg}  {percent:>3}% [{wide_bar}] {binary_bytes} of {binary_total_bytes}  {rate}";
+/// How many characters of a name the bar shows.
+const NAME_WIDTH: usize = 18;
 const SPINNER: &str = "{msg}  {spinner} {binary_bytes}  {rate}";
 
 /// What is shown of one transfer, from its start to its end.
@@ -60,11 +62,15 @@ struct Shown {
 }
 
 impl Shown {
+    /// The name as the bar shows it: short enough that all else fits into a terminal of 80 columns.
     fn message(&self) -> String {
-        match self.state {
-            Some(TransferState::Verifying) => format!("{} (verifying)", self.name),
-            _ => self.name.clone(),
+        let count = self.name.chars().count();
+        if count <= NAME_WIDTH {
+            return self.name.clone();
         }
+        let end = NAME_WIDTH / 2;
+        let beginning = NAME_WIDTH - end - 1;
+        self.name.chars().take(beginning).chain(['…']).chain(self.name.chars().skip(count - end)).collect()
     }
 
     /// Whether bytes should move just now.
@@ -74,6 +80,9 @@ impl Shown {
 
     /// Rate and time left, as far as they mean something.
     fn rate(&self, now: Instant) -> String {
+        if matches!(self.state, Some(TransferState::Verifying)) {
+            return "verifying".into();
+        }
         if self.moves() { self.rate.show(now, self.total.map(|total| total.saturating_sub(self.done)), self.steps) } else { String::new() }
     }
 
@@ -269,6 +278,14 @@ fn summary_line(summary: &TransferSummary, place: &str) -> String {
 mod tests {
     use super::*;
     use crate::cli::wire::DigestAlgorithm;
+
+    #[test]
+    fn a_long_name_leaves_room_for_the_rest_and_is_known_by_its_ends() {
+        let name = |text: &str| Shown { name: text.into(), ..shown(0, None, TransferState::Starting) }.message();
+        assert_eq!(name("eighteen letters.x"), "eighteen letters.x");
+        assert_eq!(name("a folder/with a long name.tar.gz"), "a folder…me.tar.gz");
+        assert_eq!(name(&"ü".repeat(200)).chars().count(), NAME_WIDTH);
+    }
 
     fn shown(done: u64, total: Option<u64>, state: TransferState) -> Shown {
         Shown { name: "x".into(), done, total, state: Some(state), rate: Rate::default(), steps: false }
