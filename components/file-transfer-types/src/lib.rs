@@ -8,13 +8,16 @@
 //! - [`names`]: which names are names of files
 //! - [`options`]: what an option means that was left out
 //! - [`errors`]: the node's errors as transfer errors, and in words
+//! - [`journal`], [`ranges`]: what is kept of a transfer that was stopped, beside its partial file: the worker writes it, the manager shows it
 //! - [`json`]: results as `{"ok": …}` and `{"err": …}`
 
 mod bindings;
 pub mod errors;
+pub mod journal;
 pub mod json;
 pub mod names;
 pub mod options;
+pub mod ranges;
 
 pub use bindings::transship::file_transfer::file_transfer as manager;
 pub use bindings::transship::file_transfer::file_transfer_protocol as protocol;

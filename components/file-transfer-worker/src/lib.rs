@@ -6,16 +6,14 @@
 //! - [`send`]: the side that says what the file is and gives its bytes
 //! - [`rivals`]: which of several transfers to one place has which partial file
 //! - [`store`]: the receiving end of a segmented store
-//! - [`journal`], [`ranges`], [`pace`], [`liveness`], [`progress`]: state and rules, without a call to the node
+//! - [`pace`], [`liveness`], [`progress`]: state and rules, without a call to the node
 //!
 //! A transfer that fails is no failure of the process: it has told its parent why and ends well. It ends with an error only if it could not begin.
 
 mod clock;
-mod journal;
 mod liveness;
 mod pace;
 mod progress;
-mod ranges;
 mod receive;
 mod rivals;
 mod send;

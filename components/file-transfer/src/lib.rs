@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`manager`]: the loop, and which request goes where
 //! - [`listing`]: `list-files`, `list-page`; [`walk`]: the order of names; [`jobs`]: digests computed beside the loop
-//! - [`start`]: `get` and `put` of this node's owner; [`transfers`]: what is under way, `transfers`, `cancel`
+//! - [`start`]: `get` and `put` of this node's owner; [`transfers`]: what is under way, `transfers`, `cancel`; [`stopped`]: what is kept of transfers that are not any more
 //! - [`serve`]: another node's worker asks to be sent a file, or to send one; [`store`]: segments of a file
 //! - [`rights`]: who may do what
 
@@ -17,6 +17,7 @@ mod manager;
 mod rights;
 mod serve;
 mod start;
+mod stopped;
 mod store;
 mod transfers;
 mod walk;

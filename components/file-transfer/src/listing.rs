@@ -5,7 +5,7 @@ use file_transfer_types::manager::{FileInfo, FilePage, ListOptions, Request as A
 use file_transfer_types::names;
 use file_transfer_types::types::TransferError;
 use transship_guest::address::Address;
-use transship_guest::drive::{Directory, FileKind, Rights, VfsError};
+use transship_guest::drive::{Directory, DirectoryEntry, FileKind, Rights, VfsError};
 use transship_guest::message::{ReceivedRequest, Request};
 use transship_guest::warn;
 
@@ -29,28 +29,9 @@ impl Tree for Directory {
     type Error = VfsError;
 
     fn entries(&self, folder: &str, after: Option<&str>) -> Result<(Vec<Entry>, bool), VfsError> {
-        let page =
-            if folder.is_empty() { self.entries(after, ENTRIES) } else { self.open_directory(folder, false).and_then(|folder| folder.entries(after, ENTRIES)) };
-        let page = match page {
-            Ok(page) => page,
-            // It went away meanwhile, or is closed to us: the rest of the drive is still worth listing.
-            Err(VfsError::NotFound(_) | VfsError::NotADirectory(_)) => return Ok((Vec::new(), false)),
-            Err(VfsError::Denied(text)) if !folder.is_empty() => {
-                warn!("{folder} is left out of a listing: {text}");
-                return Ok((Vec::new(), false));
-            }
-            Err(error) => return Err(error),
-        };
-        let entries = page.entries.into_iter().map(|entry| {
-            let kind = match entry.metadata.kind {
-                _ if names::is_hidden(&entry.name) => Kind::Other,
-                FileKind::Regular => Kind::File(entry.metadata.size, entry.metadata.modified),
-                FileKind::Directory => Kind::Folder,
-                FileKind::SymbolicLink | FileKind::Other => Kind::Other,
-            };
-            (entry.name, kind)
-        });
-        Ok((entries.collect(), page.more))
+        let (entries, more) = entries(self, folder, after)?;
+        let shown = |entry: &DirectoryEntry| if names::is_hidden(&entry.name) { Kind::Other } else { kind(entry) };
+        Ok((entries.into_iter().map(|entry| (entry.name.clone(), shown(&entry))).collect(), more))
     }
 
     fn is_folder(&self, path: &str) -> Result<bool, VfsError> {
@@ -60,6 +41,30 @@ impl Tree for Directory {
             Err(VfsError::Io(text)) => Err(VfsError::Io(text)),
             Err(_) => Ok(false),
         }
+    }
+}
+
+/// Some entries of a folder (empty: the root) after a name, in byte order, and whether there are more.
+pub(crate) fn entries(root: &Directory, folder: &str, after: Option<&str>) -> Result<(Vec<DirectoryEntry>, bool), VfsError> {
+    let page = if folder.is_empty() { root.entries(after, ENTRIES) } else { root.open_directory(folder, false).and_then(|folder| folder.entries(after, ENTRIES)) };
+    match page {
+        Ok(page) => Ok((page.entries, page.more)),
+        // It went away meanwhile, or is closed to us: the rest of the drive is still worth listing.
+        Err(VfsError::NotFound(_) | VfsError::NotADirectory(_)) => Ok((Vec::new(), false)),
+        Err(VfsError::Denied(text)) if !folder.is_empty() => {
+            warn!("{folder} is left out of a listing: {text}");
+            Ok((Vec::new(), false))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What an entry is to a walk.
+pub(crate) fn kind(entry: &DirectoryEntry) -> Kind {
+    match entry.metadata.kind {
+        FileKind::Regular => Kind::File(entry.metadata.size, entry.metadata.modified),
+        FileKind::Directory => Kind::Folder,
+        FileKind::SymbolicLink | FileKind::Other => Kind::Other,
     }
 }
 

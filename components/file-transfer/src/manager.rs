@@ -105,6 +105,7 @@ impl Manager {
             Ask::Put(put) => self.put(received, put),
             Ask::Cancel(cancel) => self.cancel(received, cancel),
             Ask::Transfers => self.list_transfers(received),
+            Ask::Stopped => self.list_stopped(received),
             Ask::Store(segment) => self.store(received, segment),
         }
     }

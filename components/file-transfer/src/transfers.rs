@@ -162,6 +162,11 @@ impl Transfers {
         self.0.insert(id, transfer);
     }
 
+    /// Whether a file of this size is being received from a node under this name: then what is kept of it is in use.
+    pub(crate) fn receives(&self, node: &str, name: &str, size: u64) -> bool {
+        self.0.values().any(|transfer| transfer.receiving && transfer.node == node && (transfer.name == name || transfer.bytes_total == Some(size)))
+    }
+
     /// How many run for another node.
     pub(crate) fn serving(&self, node: &str) -> usize {
         self.0.values().filter(|transfer| transfer.asker.is_none() && transfer.node == node).count()
@@ -261,6 +266,9 @@ impl Manager {
     pub(crate) fn cancel(&mut self, received: &ReceivedRequest, cancel: CancelRequest) -> Result<Handled, TransferError> {
         rights::check_local(&self.our, &received.source)?;
         let unknown = || TransferError::UnknownTransfer(cancel.id.chars().take(80).collect());
+        if !self.transfers.0.contains_key(&cancel.id) {
+            return self.discard(&cancel.id, cancel.keep)?.map(|status| Handled::Answer(Answer::Cancelled(status))).ok_or_else(unknown);
+        }
         let transfer = self.transfers.0.get_mut(&cancel.id).ok_or_else(unknown)?;
         if !api::cancel(&self.our, &cancel.id, cancel.keep) {
             return Err(unknown());

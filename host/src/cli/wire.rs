@@ -260,6 +260,7 @@ pub(crate) enum Request {
     Put(PutRequest),
     Cancel(CancelRequest),
     Transfers,
+    Stopped,
     Store(StoreSegment),
 }
 

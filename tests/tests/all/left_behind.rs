@@ -151,3 +151,30 @@ fn standard_input_is_not_read_to_its_end_for_a_name_that_is_taken() {
     assert_eq!(fs::read_to_string(bob.file("taken")).unwrap(), "old");
     eventually("nothing is left", || hidden_in(&bob.files()).is_empty().then_some(()));
 }
+
+#[test]
+fn what_is_kept_of_a_transfer_that_was_stopped_is_shown_and_can_be_thrown_away() {
+    let wired = Wired::new("", "list,read,write");
+    let Wired { proxy, alice, bob, .. } = &wired;
+    let serving = alice.serve();
+    random_file(&alice.scratch().join("file"), 40 << 20);
+    proxy.hold_after(PART);
+    let running = alice.start(["put", "file", "bob:new/folder/file"]);
+    proxy.held();
+    serving.kill9();
+    proxy.release();
+    assert_ne!(running.end().code, Some(0));
+    bob.settled();
+    let shown = || bob.run(["--json", "transfers"]).ok().json();
+    let stopped = shown();
+    assert_eq!(stopped.len(), 1, "{stopped:?}");
+    let [node, name, state, done, total] = ["node", "name", "state", "bytes_done", "bytes_total"].map(|field| &stopped[0][field]);
+    assert_eq!((node, name, state, total), (&json!("alice"), &json!("new/folder/file"), &json!("stopped"), &json!(40 << 20)));
+    assert!(done.as_u64() > Some(0) && done.as_u64() < Some(40 << 20), "{done}");
+    let id = stopped[0]["id"].as_str().unwrap();
+    bob.run(["cancel", id, "--keep"]).ok();
+    assert_eq!(shown(), stopped);
+    bob.run(["cancel", &id[..6]]).ok();
+    assert_eq!((shown(), bob.names()), (vec![], vec![]), "nor is a folder left that was made for it");
+    bob.run_json(["cancel", id]).fails("unknown-transfer", 3);
+}

@@ -3,7 +3,7 @@
 //! One sync at a time. What had been received when it began is safe when it is done, and only then comes into the journal. What is lost in a crash is therefore at most what is in flight
 //! and what was received since the last sync.
 
-use crate::ranges::RangeSet;
+use file_transfer_types::ranges::RangeSet;
 
 /// A sync begins after so many new bytes.
 const BYTES: u64 = 64 << 20;

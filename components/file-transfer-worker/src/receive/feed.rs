@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ranges::RangeSet;
+use file_transfer_types::ranges::RangeSet;
 
 /// The most bytes read back in one piece: a few milliseconds of hashing.
 const PIECE: u64 = 4 << 20;

@@ -1,7 +1,7 @@
 //! The partial file and its journal, beside the target and hidden.
 //!
 //! Their names are made from what the transfer is (node, source, target, slot), so that the same transfer finds them again and no other does; and they are short, so that a target of 255 bytes has one too.
-//! What is in the journal is on stable storage in the partial file; see [`journal`](crate::journal).
+//! What is in the journal is on stable storage in the partial file; see [`journal`](file_transfer_types::journal).
 
 use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::names::HIDDEN;
@@ -13,8 +13,8 @@ use transship_guest::message::Blob;
 use transship_guest::{hex, warn};
 
 use super::place::Place;
-use crate::journal::{self, Header, Journal, Known};
-use crate::ranges::RangeSet;
+use file_transfer_types::journal::{self, Header, Journal, Known};
+use file_transfer_types::ranges::RangeSet;
 
 /// What an earlier attempt left.
 #[derive(Debug, Default)]

@@ -15,7 +15,7 @@ use super::feed::{Feed, Piece};
 use super::flow::{Ask, Flow, Retry};
 use super::partial::{Partial, There};
 use crate::clock::now;
-use crate::journal::Known;
+use file_transfer_types::journal::Known;
 use crate::session::{Event, Session};
 
 /// How long the reason of a sender that has ended may take to come, in milliseconds: the news that it has ended may overtake what it said at the end.

@@ -8,7 +8,7 @@ use crate::cli::ui::plain;
 use crate::cli::units::show_size;
 use crate::cli::wire::{CancelRequest, Request, Response};
 
-/// Stop a transfer of the running node.
+/// Stop a transfer of the running node, or throw away what is kept of one that was stopped.
 ///
 /// Nothing is left of it, unless --keep: then the same get or put goes on later where it stopped.
 #[derive(Debug, Args)]

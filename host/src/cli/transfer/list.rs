@@ -8,7 +8,9 @@ use crate::cli::ui::{plain, table};
 use crate::cli::units::show_size;
 use crate::cli::wire::{Request, Response, TransferError, TransferState, TransferStatus};
 
-/// Show the transfers of the running node: those it asked for, and those it serves.
+/// Show the transfers of the running node: those it asked for, those it serves, and those into its own drive that were stopped.
+///
+/// Of one that was stopped, what has arrived is kept: the same command goes on with it, `transship cancel ID` throws it away.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  transship transfers\n  transship transfers 7f3a")]
 pub(crate) struct TransfersArgs {
@@ -45,12 +47,16 @@ pub(crate) async fn run(context: &Context, args: &TransfersArgs) -> Result<(), C
     table(&rows, &[3, 4]).iter().try_for_each(|line| context.ui.line(line))
 }
 
-/// All transfers of the node.
+/// All transfers of the node, those that were stopped at the end.
 pub(super) async fn all(connection: &Connection) -> Result<Vec<TransferStatus>, CliError> {
-    match connection.ask(&Request::Transfers, &connection.info.name, ANSWER_TIME, &[]).await? {
-        Response::Transfers(transfers) => Ok(transfers),
-        _ => Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no list of transfers")),
+    let mut all = Vec::new();
+    for request in [Request::Transfers, Request::Stopped] {
+        match connection.ask(&request, &connection.info.name, ANSWER_TIME, &[]).await? {
+            Response::Transfers(transfers) => all.extend(transfers),
+            _ => return Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no list of transfers")),
+        }
     }
+    Ok(all)
 }
 
 /// The transfer of this id, or else the only one whose id begins like this.
@@ -85,6 +91,7 @@ pub(crate) fn state_name(state: &TransferState) -> &'static str {
         TransferState::Verifying => "verifying",
         TransferState::Restarted(_) => "restarted",
         TransferState::Done(_) => "done",
+        TransferState::Failed(TransferError::Interrupted(_)) => "stopped",
         TransferState::Failed(_) => "failed",
     }
 }

@@ -4,8 +4,8 @@
 //! was written (or the digest, once it is known). Reading stops at the first line that is torn or wrong, so a crash loses entries and never invents one. What was
 //! received and not yet written here is fetched again.
 
-use file_transfer_types::protocol::SizeRequest;
-use file_transfer_types::types::DigestAlgorithm;
+use crate::protocol::SizeRequest;
+use crate::types::DigestAlgorithm;
 use serde::{Deserialize, Serialize};
 
 use crate::ranges::RangeSet;
@@ -13,31 +13,31 @@ use crate::ranges::RangeSet;
 /// The layout of this journal; one of another number is not used.
 const VERSION: u32 = 1;
 /// A journal that is longer is not used: at an entry for every 2 s or 64 MiB it would be of a file of hundreds of terabytes.
-pub(crate) const MAX_BYTES: u64 = 8 << 20;
+pub const MAX_BYTES: u64 = 8 << 20;
 
 /// What is being received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Header {
+pub struct Header {
     version: u32,
     /// The node that sends it.
-    pub(crate) node: String,
+    pub node: String,
     /// Its name there.
-    pub(crate) source: String,
+    pub source: String,
     /// Bytes.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Modification time, nanoseconds since 1970.
-    pub(crate) modified: i64,
+    pub modified: i64,
     /// Folders that were made for it, to be removed with it.
-    pub(crate) made: Vec<String>,
+    pub made: Vec<String>,
 }
 
 /// A digest that the sender gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Known {
+pub struct Known {
     /// Of this kind.
-    pub(crate) algorithm: DigestAlgorithm,
+    pub algorithm: DigestAlgorithm,
     /// In hexadecimal.
-    pub(crate) digest: String,
+    pub digest: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,36 +50,36 @@ enum Entry {
 
 /// A journal that was read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Journal {
+pub struct Journal {
     /// What is being received.
-    pub(crate) header: Header,
+    pub header: Header,
     /// What is safely on disk of it.
-    pub(crate) ranges: RangeSet,
+    pub ranges: RangeSet,
     /// Its digest, if the sender gave it.
-    pub(crate) digest: Option<Known>,
+    pub digest: Option<Known>,
     /// Up to where the journal is good: the next entry goes there.
-    pub(crate) length: u64,
+    pub length: u64,
 }
 
 impl Header {
     /// Of a file that a node offers.
-    pub(crate) fn new(node: &str, offer: &SizeRequest, made: Vec<String>) -> Self {
+    pub fn new(node: &str, offer: &SizeRequest, made: Vec<String>) -> Self {
         Self { version: VERSION, node: node.into(), source: offer.name.clone(), size: offer.size, modified: offer.modified, made }
     }
 }
 
 /// The line of a header.
-pub(crate) fn header_line(header: &Header) -> Vec<u8> {
+pub fn header_line(header: &Header) -> Vec<u8> {
     line(&Entry::Header(header.clone()))
 }
 
 /// The lines of ranges.
-pub(crate) fn range_lines(ranges: &RangeSet) -> Vec<u8> {
+pub fn range_lines(ranges: &RangeSet) -> Vec<u8> {
     ranges.iter().flat_map(|(start, length)| line(&Entry::Range(start, length))).collect()
 }
 
 /// The line of a digest.
-pub(crate) fn digest_line(known: &Known) -> Vec<u8> {
+pub fn digest_line(known: &Known) -> Vec<u8> {
     line(&Entry::Digest(known.clone()))
 }
 
@@ -90,13 +90,14 @@ fn line(entry: &Entry) -> Vec<u8> {
 }
 
 /// FNV-1a: finds torn lines. It is no protection against a deliberate change, and needs not be: the whole file is verified by its digest at the end.
-fn checksum(bytes: &[u8]) -> u64 {
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 impl Journal {
     /// Reads a journal. None: it has no good header.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut length = 0_u64;
         let mut entries = bytes.split_inclusive(|&byte| byte == b'\n').map_while(|line| {
             let entry = parse_line(line)?;
@@ -117,7 +118,7 @@ impl Journal {
     }
 
     /// Whether what is here is part of what is offered; if not, what differs.
-    pub(crate) fn agrees(&self, node: &str, offer: &SizeRequest, algorithm: DigestAlgorithm) -> Result<(), String> {
+    pub fn agrees(&self, node: &str, offer: &SizeRequest, algorithm: DigestAlgorithm) -> Result<(), String> {
         let header = &self.header;
         if header.node != node || header.source != offer.name {
             return Err(format!("it was {} of {}", header.source, header.node));

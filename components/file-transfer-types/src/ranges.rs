@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 
 /// A set of byte ranges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct RangeSet {
+pub struct RangeSet {
     /// Start to end (exclusive), neither touching nor overlapping.
     ends: BTreeMap<u64, u64>,
 }
 
 impl RangeSet {
     /// Adds `length` bytes from `start`.
-    pub(crate) fn insert(&mut self, start: u64, length: u64) {
+    pub fn insert(&mut self, start: u64, length: u64) {
         let (mut from, mut to) = (start, start.saturating_add(length));
         if from == to {
             return;
@@ -30,34 +30,34 @@ impl RangeSet {
     }
 
     /// How many bytes are in it.
-    pub(crate) fn total(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.ends.iter().map(|(start, end)| end - start).sum()
     }
 
     /// The end of the last range; 0 if there is none.
-    pub(crate) fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.ends.values().next_back().copied().unwrap_or(0)
     }
 
     /// Where the range that holds `at` ends. None: `at` is not in the set.
-    pub(crate) fn covered_to(&self, at: u64) -> Option<u64> {
+    pub fn covered_to(&self, at: u64) -> Option<u64> {
         self.ends.range(..=at).next_back().map(|(_, &end)| end).filter(|&end| end > at)
     }
 
     /// The first range at or after `from` that is not in the set, below `limit`: its start and end.
-    pub(crate) fn gap(&self, from: u64, limit: u64) -> Option<(u64, u64)> {
+    pub fn gap(&self, from: u64, limit: u64) -> Option<(u64, u64)> {
         let start = self.covered_to(from).unwrap_or(from);
         let end = self.ends.range(start..).next().map_or(limit, |(&next, _)| next.min(limit));
         (start < end).then_some((start, end))
     }
 
     /// The ranges as start and length.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.ends.iter().map(|(&start, &end)| (start, end - start))
     }
 
     /// The ranges of this set that are not in `other`.
-    pub(crate) fn without(&self, other: &Self) -> Self {
+    pub fn without(&self, other: &Self) -> Self {
         let mut left = Self::default();
         for (start, length) in self.iter() {
             let mut at = start;
