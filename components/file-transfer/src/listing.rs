@@ -46,7 +46,8 @@ impl Tree for Directory {
 
 /// Some entries of a folder (empty: the root) after a name, in byte order, and whether there are more.
 pub(crate) fn entries(root: &Directory, folder: &str, after: Option<&str>) -> Result<(Vec<DirectoryEntry>, bool), VfsError> {
-    let page = if folder.is_empty() { root.entries(after, ENTRIES) } else { root.open_directory(folder, false).and_then(|folder| folder.entries(after, ENTRIES)) };
+    let page =
+        if folder.is_empty() { root.entries(after, ENTRIES) } else { root.open_directory(folder, false).and_then(|folder| folder.entries(after, ENTRIES)) };
     match page {
         Ok(page) => Ok((page.entries, page.more)),
         // It went away meanwhile, or is closed to us: the rest of the drive is still worth listing.

@@ -5,9 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use file_transfer_types::ranges::RangeSet;
+use serde::{Deserialize, Serialize};
 
 /// A chunk that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

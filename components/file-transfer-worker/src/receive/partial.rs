@@ -4,8 +4,10 @@
 //! What is in the journal is on stable storage in the partial file; see [`journal`](file_transfer_types::journal).
 
 use file_transfer_types::errors::{Side, from_vfs};
+use file_transfer_types::journal::{self, Header, Journal, Known};
 use file_transfer_types::names::HIDDEN;
 use file_transfer_types::protocol::SizeRequest;
+use file_transfer_types::ranges::RangeSet;
 use file_transfer_types::types::{DigestAlgorithm, TransferError};
 use transship_guest::bindings::transship::host::digests;
 use transship_guest::drive::{Directory, File, FileKind, OpenFlags, VfsError};
@@ -13,8 +15,6 @@ use transship_guest::message::Blob;
 use transship_guest::{hex, warn};
 
 use super::place::Place;
-use file_transfer_types::journal::{self, Header, Journal, Known};
-use file_transfer_types::ranges::RangeSet;
 
 /// What an earlier attempt left.
 #[derive(Debug, Default)]

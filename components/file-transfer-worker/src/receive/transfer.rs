@@ -4,6 +4,7 @@
 //! the sender's digest and the last sync.
 
 use file_transfer_types::errors::{from_blob, from_send};
+use file_transfer_types::journal::Known;
 use file_transfer_types::protocol::{DigestRequest, InternalRequest, SizeRequest};
 use file_transfer_types::types::{DigestAlgorithm, DigestMismatch, TransferError, TransferState};
 use transship_guest::bindings::transship::host::digests::{Algorithm, Hasher};
@@ -15,7 +16,6 @@ use super::feed::{Feed, Piece};
 use super::flow::{Ask, Flow, Retry};
 use super::partial::{Partial, There};
 use crate::clock::now;
-use file_transfer_types::journal::Known;
 use crate::session::{Event, Session};
 
 /// How long the reason of a sender that has ended may take to come, in milliseconds: the news that it has ended may overtake what it said at the end.
