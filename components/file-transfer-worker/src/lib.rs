@@ -4,12 +4,13 @@
 //! - [`session`]: the conversation with the parent and the counterpart; [`wire`]: what goes over it
 //! - [`receive`]: the side that asks for bytes, writes, verifies and publishes
 //! - [`send`]: the side that says what the file is and gives its bytes
-//! - [`rivals`]: which of several transfers to one place has which partial file
+//! - [`rivals`]: which of several transfers to one place has which partial file; [`claims`]: the answers to those who ask that
 //! - [`store`]: the receiving end of a segmented store
 //! - [`pace`], [`liveness`], [`progress`]: state and rules, without a call to the node
 //!
 //! A transfer that fails is no failure of the process: it has told its parent why and ends well. It ends with an error only if it could not begin.
 
+mod claims;
 mod clock;
 mod liveness;
 mod pace;

@@ -1,24 +1,21 @@
 //! Which slot a receiving worker uses: the lowest that no living transfer to the same place has.
 //!
 //! The API knows which transfers to that place run, but not whether one of them is cut off from its sender and has not noticed yet: then the same request, made again, must go on with what that
-//! one has. So each is asked ([`settle`]), and one that is asked asks its counterpart ([`Claims`]); without an answer it saves what it has, ends, and leaves its slot to whoever asked. Those that are asked
+//! one has. So each is asked ([`settle`]), and one that is asked asks its counterpart ([`claims`](crate::claims)); without an answer it saves what it has, ends, and leaves its slot to whoever asked. Those that are asked
 //! have always started earlier, so no two wait for each other.
 
-use file_transfer_types::protocol::{InternalRequest, InternalResponse};
+use file_transfer_types::protocol::InternalRequest;
 use file_transfer_types::types::TransferError;
 use file_transfer_types::worker::Rival;
 use transship_guest::address::Address;
-use transship_guest::message::{Responder, Response};
 
-use crate::session::{Context, Event, Session};
-use crate::wire::{log_failure, send};
+use crate::session::{Event, Session};
+use crate::wire::{Context, send};
 
 /// How long a rival may take to say whether it lives, in milliseconds: longer than it waits for its counterpart, since it may have to save what it has.
 const PATIENCE: u64 = 15_000;
 /// How many slots are looked into for what was left.
 const SLOTS: u32 = 8;
-/// How long the counterpart of one that was asked may take to answer, in milliseconds.
-pub(crate) const COUNTERPART_PATIENCE: u64 = 5_000;
 
 /// Finds out which slot to use. `left` tells whether an earlier attempt left something in one.
 pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival], left: impl Fn(u32) -> bool) -> Result<u32, TransferError> {
@@ -57,48 +54,6 @@ fn lowest_free(used: &[u32]) -> u32 {
     (0..).find(|slot| !used.contains(slot)).unwrap_or_default()
 }
 
-/// Those who want to know whether this worker's transfer still runs.
-#[derive(Debug, Default)]
-pub(crate) struct Claims {
-    waiting: Vec<Responder>,
-    /// Its own slot, once decided.
-    slot: Option<u32>,
-    /// It is about to end.
-    ended: bool,
-}
-
-impl Claims {
-    /// Somebody asks. True: the counterpart must be asked first.
-    pub(crate) fn add(&mut self, responder: Option<Responder>, has_counterpart: bool) -> bool {
-        self.waiting.extend(responder);
-        if self.ended || (self.slot.is_some() && !has_counterpart) {
-            self.answer();
-            return false;
-        }
-        self.slot.is_some()
-    }
-
-    /// The slot is decided. True: the counterpart must be asked for those who wait.
-    pub(crate) fn decided(&mut self, slot: u32, has_counterpart: bool) -> bool {
-        self.slot = Some(slot);
-        !self.waiting.is_empty() && self.add(None, has_counterpart)
-    }
-
-    /// The transfer is about to end: its slot is free.
-    pub(crate) fn end(&mut self) {
-        self.ended = true;
-        self.answer();
-    }
-
-    /// Tells those who wait.
-    pub(crate) fn answer(&mut self) {
-        let answer = InternalResponse::Claim(self.slot.filter(|_| !self.ended));
-        for responder in self.waiting.drain(..) {
-            log_failure("the answer to a claim", Response::json(&answer).map(|answer| answer.send_to(&responder)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,16 +71,5 @@ mod tests {
         assert_eq!(best(0, &[], |slot| slot == 1), 1);
         assert_eq!(best(0, &[1], |slot| slot == 1), 0, "a living transfer uses it");
         assert_eq!(best(0, &[], |slot| slot == SLOTS), 0);
-    }
-
-    #[test]
-    fn whoever_asks_waits_until_it_is_decided_and_then_for_the_counterpart_if_there_is_one() {
-        let mut claims = Claims::default();
-        assert!(!claims.add(None, true), "not decided");
-        assert!(!claims.decided(0, true), "nobody waits");
-        assert!(claims.add(None, true), "the counterpart is asked");
-        assert!(!claims.add(None, false), "without one there is nothing to ask");
-        claims.end();
-        assert!(!claims.add(None, true), "it has ended");
     }
 }

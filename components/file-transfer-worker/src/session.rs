@@ -22,14 +22,13 @@ use transship_guest::message::{
 };
 use transship_guest::{debug, warn};
 
+use crate::claims::{COUNTERPART_PATIENCE, Claims};
 use crate::clock::now;
 use crate::liveness::{Liveness, Silence};
 use crate::pace::Pace;
 use crate::progress::Progress;
-use crate::receive::Ask;
-use crate::rivals::{COUNTERPART_PATIENCE, Claims};
 pub(crate) use crate::wire::Context;
-use crate::wire::{acknowledgement, log_failure, send, started};
+use crate::wire::{Ask, acknowledgement, log_failure, send, started};
 
 /// How often the session looks after itself, in milliseconds.
 const TICK: u64 = 200;

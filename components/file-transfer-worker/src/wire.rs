@@ -8,7 +8,16 @@ use transship_guest::address::{Address, ProcessId};
 use transship_guest::message::{ReceivedResponse, Request, SendErrorKind};
 use transship_guest::warn;
 
-use crate::receive::Ask;
+/// A chunk that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// Where it starts.
+    pub(crate) offset: u64,
+    /// Its bytes.
+    pub(crate) length: u64,
+    /// Which attempt of the transfer it belongs to: one that starts over no longer takes what an earlier one asked for.
+    pub(crate) attempt: u32,
+}
 
 /// What a request was about, given back with its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

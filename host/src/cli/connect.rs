@@ -13,7 +13,7 @@ use transship::node::NodeOptions;
 use super::Context;
 use super::error::{CliError, Kind};
 use super::signals::Interrupts;
-use super::ui::quoted;
+use super::text::quoted;
 use super::wire::{Request, Response};
 
 /// How long a command waits for a process that has the home and does not let others use its node: it starts, or ends, or changes something.

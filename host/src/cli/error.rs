@@ -17,7 +17,7 @@ use transship::identity::IdentityError;
 use transship::log::LogError;
 use transship::node::NodeError;
 
-use super::ui::quoted;
+use super::text::quoted;
 
 /// What kind of failure it is: the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod peer;
 mod place;
 mod process;
 mod signals;
+mod text;
 mod transfer;
 mod ui;
 mod units;

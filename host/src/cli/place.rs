@@ -8,7 +8,7 @@ use std::str::FromStr;
 use transship::message::check_name_part;
 
 use super::error::{CliError, Kind};
-use super::ui::quoted;
+use super::text::quoted;
 use super::wire::TransferError;
 
 /// `NODE:NAME` as typed. The name may be empty; whether it is one is for the node to say.

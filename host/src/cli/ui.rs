@@ -1,7 +1,6 @@
 //! What goes to the terminal: results to standard output, everything else to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -105,22 +104,6 @@ pub(crate) fn aside(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// A text from elsewhere, such as a file's name, without what could steer a terminal.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// A path as it can be pasted into a shell.
-pub(crate) fn quoted(path: &Path) -> String {
-    quoted_text(&path.to_string_lossy())
-}
-
-/// A word as it can be pasted into a shell.
-pub(crate) fn quoted_text(text: &str) -> String {
-    // Only a NUL can't be quoted, and no argument has one.
-    shlex::try_quote(&plain(text)).map_or_else(|_| plain(text), Into::into)
-}
-
 /// Rows as columns, aligned; the last column is as wide as it is. Columns named in `right` are aligned to the right.
 pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -150,10 +133,5 @@ mod tests {
         let rows = [vec!["1".to_owned(), "é".into(), "x".into()], vec!["100".into(), "abc".into(), "yy".into()]];
         assert_eq!(table(&rows, &[0]), ["  1  é    x", "100  abc  yy"]);
         assert!(table(&[], &[]).is_empty());
-    }
-
-    #[test]
-    fn a_name_can_not_steer_the_terminal() {
-        assert_eq!(plain("a\u{1b}[31m\nb;ü"), "a\u{fffd}[31m\u{fffd}b;ü");
     }
 }

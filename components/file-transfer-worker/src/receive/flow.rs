@@ -6,18 +6,8 @@
 use std::collections::BTreeMap;
 
 use file_transfer_types::ranges::RangeSet;
-use serde::{Deserialize, Serialize};
 
-/// A chunk that is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Ask {
-    /// Where it starts.
-    pub(crate) offset: u64,
-    /// Its bytes.
-    pub(crate) length: u64,
-    /// Which attempt of the transfer it belongs to: one that starts over no longer takes what an earlier one asked for.
-    pub(crate) attempt: u32,
-}
+use crate::wire::Ask;
 
 /// What to do about a chunk that did not come.
 #[derive(Debug, PartialEq, Eq)]

@@ -28,8 +28,6 @@ use crate::session::{Event, Session};
 use partial::Partial;
 use place::Place;
 
-pub(crate) use flow::Ask;
-
 /// What is to be received.
 #[derive(Debug)]
 pub(crate) struct Job {

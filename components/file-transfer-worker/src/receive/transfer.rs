@@ -13,10 +13,11 @@ use transship_guest::{hex, warn};
 
 use super::durable::Durable;
 use super::feed::{Feed, Piece};
-use super::flow::{Ask, Flow, Retry};
+use super::flow::{Flow, Retry};
 use super::partial::{Partial, There};
 use crate::clock::now;
 use crate::session::{Event, Session};
+use crate::wire::Ask;
 
 /// How long the reason of a sender that has ended may take to come, in milliseconds: the news that it has ended may overtake what it said at the end.
 const LAST_WORDS: u64 = 1_000;

@@ -13,7 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::rate::Rate;
 use crate::cli::error::CliError;
-use crate::cli::ui::{Ui, aside, plain};
+use crate::cli::text::plain;
+use crate::cli::ui::{Ui, aside};
 use crate::cli::units::{show_rate, show_size, show_time};
 use crate::cli::wire::{Progress, TransferState, TransferSummary};
 

@@ -7,7 +7,8 @@ use crate::cli::Context;
 use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
 use crate::cli::signals::until_interrupted;
-use crate::cli::ui::{plain, quoted_text, table};
+use crate::cli::text::{plain, quoted_text};
+use crate::cli::ui::table;
 use crate::cli::wire::{FileInfo, FilePage, IdAlgorithm, ListOptions, Request, Response};
 
 /// How long a page may take whose files are all read for their digests.

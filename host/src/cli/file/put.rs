@@ -12,7 +12,7 @@ use crate::cli::connect::Connection;
 use crate::cli::error::CliError;
 use crate::cli::error::denied::Way;
 use crate::cli::place::{LocalFile, Remote, Source};
-use crate::cli::ui::quoted_text;
+use crate::cli::text::quoted_text;
 use crate::cli::units::parse_size;
 use crate::cli::wire::{Place, PutRequest, Request};
 

@@ -4,7 +4,7 @@ use super::list::{all, as_json, find};
 use crate::cli::Context;
 use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
-use crate::cli::ui::plain;
+use crate::cli::text::plain;
 use crate::cli::units::show_size;
 use crate::cli::wire::{CancelRequest, Request, Response};
 

@@ -4,7 +4,8 @@ use serde_json::json;
 use crate::cli::Context;
 use crate::cli::connect::{ANSWER_TIME, Connection, unexpected};
 use crate::cli::error::CliError;
-use crate::cli::ui::{plain, table};
+use crate::cli::text::plain;
+use crate::cli::ui::table;
 use crate::cli::units::show_size;
 use crate::cli::wire::{Request, Response, TransferError, TransferState, TransferStatus};
 
