@@ -2,12 +2,22 @@
 //!
 //! What a package is, how it is read and how its parts are composed stands in the crate `transship-package`; this adds only what the build put into the binary.
 
+use std::path::{Path, PathBuf};
+
 pub use transship_package::archive::{EXTENSION, Package, PackageError};
-pub use transship_package::manifest::{Capabilities, Drive, DriveKind, Manifest, ManifestError, OnExit, Process};
+pub use transship_package::manifest::{Capabilities, Drive, DriveKind, Manifest, ManifestError, OnExit, Process, Rights};
 
 /// The packages inside this binary in their one-file form, each with the name of the file that it was built from; none if the binary was built without (see the feature `bundled`).
 pub fn bundled() -> &'static [(&'static str, &'static [u8])] {
     include!(concat!(env!("OUT_DIR"), "/bundled.rs"))
+}
+
+/// The files in a home's folder of packages that are to be packages, in the order of their names.
+pub fn installed(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION)).collect();
+    paths.sort();
+    paths
 }
 
 /// Reads the packages inside this binary.

@@ -142,6 +142,18 @@ impl Response {
         self
     }
 
+    /// With a note beside the content.
+    pub fn metadata(mut self, note: impl Into<String>) -> Self {
+        self.0.metadata = Some(note.into());
+        self
+    }
+
+    /// Lends a capability to the one who asked, on this node.
+    pub fn lend(mut self, capability: Capability) -> Self {
+        self.0.capabilities.push(capability);
+        self
+    }
+
     /// With the blob of the request.
     pub fn inherit(mut self) -> Self {
         self.0.inherit = true;

@@ -10,6 +10,7 @@ mod file;
 mod log;
 mod message;
 mod node;
+mod package;
 mod peer;
 mod place;
 mod process;
@@ -84,6 +85,7 @@ enum Command {
     Serve(node::serve::ServeArgs),
     Ticket(node::ticket::TicketArgs),
     Peer(peer::PeerArgs),
+    Package(package::PackageArgs),
     List(file::list::ListArgs),
     Get(file::get::GetArgs),
     Put(file::put::PutArgs),
@@ -165,6 +167,7 @@ async fn run(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Serve(args) => node::serve::run(context, &args).await,
         Command::Ticket(args) => node::ticket::run(context, &args).await,
         Command::Peer(args) => peer::run(context, args).await,
+        Command::Package(args) => package::run(context, args).await,
         Command::List(args) => file::list::run(context, &args).await,
         Command::Get(args) => file::get::run(context, &args).await,
         Command::Put(args) => file::put::run(context, &args).await,

@@ -3,7 +3,6 @@
 //! A package's processes get what its manifest asks for. Who puts a package into the home (or runs a program that carries it) grants it that: the folder is the owner's alone.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use super::{NodeError, NodeInner, spawn};
 use crate::capability::{Capability, Kind};
 use crate::home::Home;
 use crate::message::{PackageId, ProcessId};
+use crate::package::installed;
 use crate::process::Birth;
 use crate::process::run::OnExit;
 use crate::rights::Rights;
@@ -68,14 +68,6 @@ pub fn drives_of(home: &Home) -> Vec<String> {
     let mut drives: Vec<String> = packages.flatten().flat_map(names).collect();
     drives.sort();
     drives
-}
-
-fn installed(folder: &Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut paths: Vec<_> =
-        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == transship_package::archive::EXTENSION)).collect();
-    paths.sort();
-    paths
 }
 
 async fn load(node: &Arc<NodeInner>, package: &Package) -> Result<(), NodeError> {

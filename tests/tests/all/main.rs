@@ -6,6 +6,7 @@ mod capabilities;
 mod command_alone;
 mod command_denied;
 mod command_line;
+mod command_package;
 mod command_peers;
 mod command_progress;
 mod general_host;

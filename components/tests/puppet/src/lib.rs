@@ -45,13 +45,13 @@ fn init(our: Address) -> Result<(), String> {
                 };
                 match puppet.take(&our, step, &asked) {
                     Done::Answer(value) => drop(respond_json(&value)),
-                    Done::AnswerInKind(value) => drop(messaging::send_response(messaging::Response {
-                        inherit: true,
-                        body: value.to_string().into_bytes(),
-                        metadata: asked.request.metadata,
-                        blob: None,
-                        capabilities: Vec::new(),
-                    })),
+                    Done::AnswerInKind(value) => {
+                        let answer = Response::new().body(value.to_string().into_bytes()).inherit();
+                        drop(match asked.request.metadata {
+                            Some(note) => answer.metadata(note).send(),
+                            None => answer.send(),
+                        });
+                    }
                     Done::Silent => {}
                     Done::End(outcome) => return outcome,
                 }
