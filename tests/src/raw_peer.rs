@@ -159,6 +159,8 @@ pub fn until_closed(stream: &mut impl Read) -> Vec<u8> {
 pub struct RawPeer {
     stream: StreamOwned<ClientConnection, TcpStream>,
     instance: u64,
+    /// Messages that came while an answer was waited for, that answer among them, and were not said to be taken.
+    untold: u32,
 }
 
 impl RawPeer {
@@ -193,7 +195,7 @@ impl RawPeer {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        Ok(Self { stream, instance: 7 })
+        Ok(Self { stream, instance: 7, untold: 0 })
     }
 
     /// Connects with the key of `home`, which is a peer's, and greets. Returns the link's token too.
@@ -293,6 +295,7 @@ impl RawPeer {
         loop {
             match self.frame().expect("the node keeps the link") {
                 (kind::MESSAGE, payload) => {
+                    self.untold += 1;
                     let (length, rest) = payload.split_at(4);
                     let (head, body) = rest.split_at(u32::from_le_bytes(length.try_into().unwrap()) as usize);
                     let head: Head = postcard::from_bytes(head).expect("a head");
@@ -313,9 +316,10 @@ impl RawPeer {
         }
     }
 
-    /// Says that this side has taken so many messages to a process of its own.
-    pub fn delivered(&mut self, process: &str, count: u32) {
-        self.send(kind::DELIVERED, &postcard::to_stdvec(&(process, count)).expect("it can be encoded"));
+    /// Says that this side has taken all messages that came to `main:mallory:test` while it waited for answers, and that nothing else was sent to.
+    pub fn took_all(&mut self) {
+        let count = std::mem::take(&mut self.untold);
+        self.send(kind::DELIVERED, &postcard::to_stdvec(&("main:mallory:test", count)).expect("it can be encoded"));
     }
 
     /// Asks whether the node is there, and waits until it says so.

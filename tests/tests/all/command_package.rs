@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
+use transship_tests::Home;
 use transship_tests::machine::{can, skipped};
 use transship_tests::package::{puppet, tell};
 use transship_tests::terminal::on_terminal;
 use transship_tests::transfer::names_in;
-use transship_tests::Home;
 
 const FILE_TRANSFER: &str = "file-transfer:transship";
 
