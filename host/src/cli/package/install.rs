@@ -6,7 +6,7 @@ use serde_json::json;
 use transship::package::{EXTENSION, Package};
 
 use super::place::{all, id, read, when};
-use super::show::{as_json, lines};
+use super::show::{lines, processes};
 use crate::cli::Context;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::ui::aside;
@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context, args: &InstallArgs) -> Result<(), Cli
     package.write(&path).map_err(|error| CliError::new(Kind::Other, error.to_string()))?;
     let next = when(&home).await?;
     let what = before.map_or_else(|| "is installed".to_owned(), |placed| format!("is installed in place of {}", placed.package.manifest().version));
-    let object = json!({"event": "installed", "package": id, "changed": true, "path": path, "granted": as_json(&super::place::Placed { package, path: None })["processes"]});
+    let object = json!({"event": "installed", "package": id, "changed": true, "path": path, "granted": processes(&package)});
     context.ui.done(&object, &format!("{id} {what}; {next}"))
 }
 

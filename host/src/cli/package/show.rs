@@ -38,20 +38,21 @@ pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<(), CliError> {
 /// A package as one JSON object.
 pub(super) fn as_json(placed: &Placed) -> Value {
     let manifest = placed.package.manifest();
-    let processes: Vec<Value> = manifest
-        .processes
-        .iter()
-        .map(|process| {
-            json!({
-                "name": process.name, "component": process.component, "public": process.public, "restart": process.on_exit == OnExit::Restart,
-                "memory_limit": process.memory_limit, "asks_for": asks_for(&process.capabilities),
-            })
-        })
-        .collect();
     json!({
         "id": id(&placed.package), "version": manifest.version.to_string(), "description": manifest.description, "digest": placed.package.digest(), "path": placed.path,
-        "drives": manifest.drives.keys().collect::<Vec<_>>(), "processes": processes,
+        "drives": manifest.drives.keys().collect::<Vec<_>>(), "processes": processes(&placed.package),
     })
+}
+
+/// The processes of a package and what they ask for, as JSON.
+pub(super) fn processes(package: &Package) -> Vec<Value> {
+    let one = |process: &Process| {
+        json!({
+            "name": process.name, "component": process.component, "public": process.public, "restart": process.on_exit == OnExit::Restart,
+            "memory_limit": process.memory_limit, "asks_for": asks_for(&process.capabilities),
+        })
+    };
+    package.manifest().processes.iter().map(one).collect()
 }
 
 /// What people need to know of a package before they let it run.
