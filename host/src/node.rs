@@ -232,6 +232,14 @@ impl Node {
         true
     }
 
+    /// Starts a process that a loaded package's manifest names, as it is started with the node. False: no manifest names it.
+    ///
+    /// # Errors
+    /// [`NodeError::Process`] if it runs already, or can't be started.
+    pub async fn run(&self, process: &ProcessId) -> Result<bool, NodeError> {
+        packages::run(&self.inner, process).await
+    }
+
     /// An endpoint for the program that runs the node.
     pub fn client(&self) -> Client {
         Client::new(self)

@@ -93,6 +93,7 @@ enum Command {
     Cancel(transfer::cancel::CancelArgs),
     Ps(process::ps::PsArgs),
     Kill(process::kill::KillArgs),
+    Run(process::run::RunArgs),
     Message(message::MessageArgs),
     Log(log::LogArgs),
 }
@@ -175,6 +176,7 @@ async fn run(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Cancel(args) => transfer::cancel::run(context, &args).await,
         Command::Ps(args) => process::ps::run(context, &args).await,
         Command::Kill(args) => process::kill::run(context, &args).await,
+        Command::Run(args) => process::run::run(context, &args).await,
         Command::Message(args) => message::run(context, &args).await,
         Command::Log(args) => log::run(context, &args).await,
     }

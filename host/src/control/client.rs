@@ -308,6 +308,14 @@ impl ControlClient {
         self.call(Call::Kill { process: process.clone() }).await.map(drop)
     }
 
+    /// Starts a process that a package's manifest names.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if no package names it, [`Refusal::Conflict`] if it runs, [`Refusal::Failed`] if it can't be started.
+    pub async fn run(&self, process: &ProcessId) -> Result<(), ControlError> {
+        self.call(Call::Run { process: process.clone() }).await.map(drop)
+    }
+
     /// Who is known.
     ///
     /// # Errors

@@ -101,6 +101,11 @@ pub enum Call {
         /// Which.
         process: ProcessId,
     },
+    /// Start a process that a package's manifest names.
+    Run {
+        /// Which.
+        process: ProcessId,
+    },
     /// Who is known?
     Peers,
     /// Make a node known, or change where it is.

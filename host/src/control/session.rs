@@ -129,6 +129,7 @@ impl Session {
                     self.message(&target, content, timeout).await
                 }
             },
+            Call::Run { process } => self.run(&process).await.map(|reply| (reply, Bytes::new(), None)),
             other => self.manage(other).map(|reply| (reply, Bytes::new(), None)),
         };
         match answered {
@@ -151,7 +152,7 @@ impl Session {
 
     fn manage(&self, call: Call) -> Result<Reply, Refusal> {
         match call {
-            Call::Message { .. } => Err(Refusal::Invalid("a message is not for the node".into())),
+            Call::Message { .. } | Call::Run { .. } => Err(Refusal::Invalid("it is answered elsewhere".into())),
             Call::Lend { folder, rights, only } => self.lend(&folder, rights, only.as_deref()),
             Call::Info => Ok(Reply::Info(NodeInfo {
                 name: self.node.name().into(),
@@ -204,6 +205,15 @@ impl Session {
         let lent = self.lent.lock();
         let find = |number| lent.get(number).cloned().ok_or_else(|| Refusal::NotFound(format!("nothing was lent under the number {number}")));
         numbers.iter().map(find).collect()
+    }
+
+    async fn run(&self, process: &ProcessId) -> Result<Reply, Refusal> {
+        match self.node.run(process).await {
+            Ok(true) => Ok(Reply::Done),
+            Ok(false) => Err(Refusal::NotFound(format!("no package of this node has a process {process}"))),
+            Err(_) if self.node.processes().iter().any(|running| running.id == *process) => Err(Refusal::Conflict(format!("{process} runs already"))),
+            Err(error) => Err(Refusal::Failed(error.to_string())),
+        }
     }
 
     fn kill(&self, process: &ProcessId) -> Result<Reply, Refusal> {

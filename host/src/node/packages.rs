@@ -30,6 +30,7 @@ pub(crate) struct LoadedComponent {
 /// A package whose components can be started.
 pub(crate) struct Loaded {
     components: HashMap<String, LoadedComponent>,
+    processes: Vec<ProcessSpec>,
 }
 
 impl Loaded {
@@ -81,7 +82,7 @@ async fn load(node: &Arc<NodeInner>, package: &Package) -> Result<(), NodeError>
             (name.to_owned(), LoadedComponent { digest, bytes: Bytes::copy_from_slice(bytes) })
         })
         .collect();
-    node.packages.write().insert(id.clone(), Arc::new(Loaded { components }));
+    node.packages.write().insert(id.clone(), Arc::new(Loaded { components, processes: manifest.processes.clone() }));
     for (name, spec) in &manifest.drives {
         open_drive(node, &id, name, spec)?;
     }
@@ -109,6 +110,14 @@ fn open_drive(node: &NodeInner, package: &PackageId, name: &str, spec: &DriveSpe
     let drive = drive.map_err(|why| NodeError::Drive { drive: full.clone(), why })?;
     node.drives.lock().insert(full, drive);
     Ok(())
+}
+
+/// Starts a process that a loaded package names. False: none does.
+pub(super) async fn run(node: &Arc<NodeInner>, process: &ProcessId) -> Result<bool, NodeError> {
+    let Some(loaded) = node.package(process.package()) else { return Ok(false) };
+    let Some(spec) = loaded.processes.iter().find(|spec| spec.name == process.process()) else { return Ok(false) };
+    start(node, process.package(), spec).await?;
+    Ok(true)
 }
 
 async fn start(node: &Arc<NodeInner>, package: &PackageId, spec: &ProcessSpec) -> Result<(), NodeError> {

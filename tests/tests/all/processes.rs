@@ -95,6 +95,19 @@ fn the_owner_ends_a_process_by_its_name() {
 }
 
 #[test]
+fn the_owner_starts_a_process_again_that_has_ended() {
+    let (alice, _serving) = puppet();
+    alice.run_json(["run", "poor:puppet:test"]).fails("conflict", 7).says("runs already");
+    alice.run(["kill", "poor:puppet:test"]).ok();
+    eventually("it is gone", || (!has(&alice, "poor")).then_some(()));
+    alice.run(["run", "poor:puppet:test"]).ok();
+    assert_eq!(tell(&alice, "poor", &json!({"echo": "back"}))["text"], "back");
+    for nobody in ["nobody:puppet:test", "main:nothing:test"] {
+        alice.run_json(["run", nobody]).fails("not-found", 3).says(nobody);
+    }
+}
+
+#[test]
 fn a_process_that_is_to_run_is_back_after_its_owner_ended_it() {
     let (alice, _serving) = puppet();
     alice.run(["kill", "main:puppet:test"]).ok();

@@ -2,3 +2,4 @@
 
 pub(crate) mod kill;
 pub(crate) mod ps;
+pub(crate) mod run;
