@@ -160,6 +160,17 @@ impl Node {
         }
     }
 
+    /// As [`Self::lost`], where messages of which nobody knows whether they arrived may be told of before.
+    async fn lost_after_doubts(&mut self) -> String {
+        loop {
+            match self.event().await {
+                Event::Refused { why: Refusal::Broken(_), .. } => {}
+                Event::Lost { why, .. } => return why,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     fn quiet(&mut self) -> bool {
         self.events.try_recv().is_err()
     }
