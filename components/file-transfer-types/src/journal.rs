@@ -4,11 +4,11 @@
 //! was written (or the digest, once it is known). Reading stops at the first line that is torn or wrong, so a crash loses entries and never invents one. What was
 //! received and not yet written here is fetched again.
 
-use crate::protocol::SizeRequest;
-use crate::types::DigestAlgorithm;
 use serde::{Deserialize, Serialize};
 
+use crate::protocol::SizeRequest;
 use crate::ranges::RangeSet;
+use crate::types::DigestAlgorithm;
 
 /// The layout of this journal; one of another number is not used.
 const VERSION: u32 = 1;

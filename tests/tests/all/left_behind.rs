@@ -165,7 +165,7 @@ fn what_is_kept_of_a_transfer_that_was_stopped_is_shown_and_can_be_thrown_away()
     proxy.release();
     assert_ne!(running.end().code, Some(0));
     bob.settled();
-    let shown = || bob.run(["--json", "transfers"]).ok().json();
+    let shown = || bob.run(["--json", "transfers", "--stopped"]).ok().json();
     let stopped = shown();
     assert_eq!(stopped.len(), 1, "{stopped:?}");
     let [node, name, state, done, total] = ["node", "name", "state", "bytes_done", "bytes_total"].map(|field| &stopped[0][field]);

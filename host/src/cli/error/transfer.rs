@@ -79,7 +79,11 @@ impl CliError {
                 format!("there is something named '{name}' already"),
                 "choose with --on-conflict overwrite, rename or skip, or give another name".into(),
             ),
-            E::UnknownTransfer(id) => ("unknown-transfer", format!("there is no transfer '{id}'"), "`transship transfers` shows those under way".into()),
+            E::UnknownTransfer(id) => (
+                "unknown-transfer",
+                format!("there is no transfer '{id}'"),
+                "`transship transfers` shows those under way, with --stopped those that were stopped".into(),
+            ),
             E::UnknownNode(name) => (
                 "unknown-node",
                 format!("no node named '{name}' is known here"),

@@ -24,7 +24,12 @@ pub(crate) struct CancelArgs {
 
 pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<(), CliError> {
     let connection = context.connect_running().await?;
-    let id = find(&all(&connection).await?, &args.id)?.map_or_else(|| args.id.clone(), |transfer| transfer.id.clone());
+    let mut id = find(&all(&connection, Request::Transfers).await?, &args.id)?.map(|transfer| transfer.id.clone());
+    // Only then: to find those that were stopped, the whole drive is looked through.
+    if id.is_none() {
+        id = find(&all(&connection, Request::Stopped).await?, &args.id)?.map(|transfer| transfer.id.clone());
+    }
+    let id = id.unwrap_or_else(|| args.id.clone());
     let request = Request::Cancel(CancelRequest { id, keep: args.keep });
     match connection.ask(&request, &connection.info.name, ANSWER_TIME, &[]).await? {
         Response::Cancelled(status) => {

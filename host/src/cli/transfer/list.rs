@@ -9,20 +9,21 @@ use crate::cli::ui::table;
 use crate::cli::units::show_size;
 use crate::cli::wire::{Request, Response, TransferError, TransferState, TransferStatus};
 
-/// Show the transfers of the running node: those it asked for, those it serves, and those into its own drive that were stopped.
-///
-/// Of one that was stopped, what has arrived is kept: the same command goes on with it, `transship cancel ID` throws it away.
+/// Show the transfers of the running node: those it asked for, and those it serves.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  transship transfers\n  transship transfers 7f3a")]
+#[command(after_help = "Examples:\n  transship transfers\n  transship transfers 7f3a\n  transship transfers --stopped")]
 pub(crate) struct TransfersArgs {
     /// Only this one: its id, or as much of its beginning as no other has
     #[arg(value_name = "ID")]
     id: Option<String>,
+    /// Those into the node's own drive that were stopped: the same command goes on with one, `cancel` throws away what is kept of it (looks through the whole drive)
+    #[arg(long)]
+    stopped: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: &TransfersArgs) -> Result<(), CliError> {
     let connection = context.connect_running().await?;
-    let mut transfers = all(&connection).await?;
+    let mut transfers = all(&connection, if args.stopped { Request::Stopped } else { Request::Transfers }).await?;
     if let Some(typed) = &args.id {
         let unknown = || CliError::transfer(&TransferError::UnknownTransfer(typed.clone()), &connection.info.name);
         transfers = vec![find(&transfers, typed)?.ok_or_else(unknown)?.clone()];
@@ -48,16 +49,12 @@ pub(crate) async fn run(context: &Context, args: &TransfersArgs) -> Result<(), C
     table(&rows, &[3, 4]).iter().try_for_each(|line| context.ui.line(line))
 }
 
-/// All transfers of the node, those that were stopped at the end.
-pub(super) async fn all(connection: &Connection) -> Result<Vec<TransferStatus>, CliError> {
-    let mut all = Vec::new();
-    for request in [Request::Transfers, Request::Stopped] {
-        match connection.ask(&request, &connection.info.name, ANSWER_TIME, &[]).await? {
-            Response::Transfers(transfers) => all.extend(transfers),
-            _ => return Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no list of transfers")),
-        }
+/// The transfers of the node, under way or stopped, as the request says.
+pub(super) async fn all(connection: &Connection, which: Request) -> Result<Vec<TransferStatus>, CliError> {
+    match connection.ask(&which, &connection.info.name, ANSWER_TIME, &[]).await? {
+        Response::Transfers(transfers) => Ok(transfers),
+        _ => Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no list of transfers")),
     }
-    Ok(all)
 }
 
 /// The transfer of this id, or else the only one whose id begins like this.
