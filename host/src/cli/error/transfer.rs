@@ -68,7 +68,7 @@ impl CliError {
             E::NoSpace(space) => (
                 "no-space",
                 format!("no space left on {}: {} bytes are needed and {} are free", drive_name(&space.drive), space.needed, space.available),
-                "make room there, then run the same command again: of a file that was being fetched or sent, what has arrived is kept".into(),
+                "make room there, then run the same command again: what has arrived is kept (of standard input, nothing is)".into(),
             ),
             E::Offline(text) => ("offline", naming(node, "can't be reached", text), CHECK.into()),
             E::TimedOut(text) => ("timed-out", naming(node, "did not answer in time", text), again.into()),
