@@ -1,10 +1,15 @@
 //! Packages: those of this node, and those in files.
 
+mod asking;
+mod grant;
 mod install;
 mod list;
 mod place;
 mod remove;
+pub(crate) mod script;
 mod show;
+pub(crate) mod start;
+pub(crate) mod stop;
 
 use clap::{Args, Subcommand};
 
@@ -25,14 +30,16 @@ enum Verb {
     List(list::ListArgs),
     Show(show::ShowArgs),
     Install(install::InstallArgs),
+    Grant(grant::GrantArgs),
     Remove(remove::RemoveArgs),
 }
 
 pub(crate) async fn run(context: &Context, args: PackageArgs) -> Result<(), CliError> {
     match args.verb {
-        Verb::List(args) => list::run(context, &args),
+        Verb::List(args) => list::run(context, &args).await,
         Verb::Show(args) => show::run(context, &args),
         Verb::Install(args) => install::run(context, &args).await,
+        Verb::Grant(args) => grant::run(context, &args).await,
         Verb::Remove(args) => remove::run(context, &args).await,
     }
 }
