@@ -5,6 +5,7 @@
 //! standard output, and nothing outside [`error`] decides an exit code.
 
 mod connect;
+mod develop;
 mod error;
 mod file;
 mod log;
@@ -89,6 +90,8 @@ enum Command {
     Start(package::start::StartArgs),
     Stop(package::stop::StopArgs),
     Script(package::script::ScriptArgs),
+    Dev(develop::dev::DevArgs),
+    Test(develop::test::TestArgs),
     List(file::list::ListArgs),
     Get(file::get::GetArgs),
     Put(file::put::PutArgs),
@@ -175,6 +178,8 @@ async fn run(context: &Context, command: Command) -> Result<(), CliError> {
         Command::Start(args) => package::start::run(context, &args).await,
         Command::Stop(args) => package::stop::run(context, &args).await,
         Command::Script(args) => package::script::run(context, &args).await,
+        Command::Dev(args) => develop::dev::run(context, &args).await,
+        Command::Test(args) => develop::test::run(context, &args).await,
         Command::List(args) => file::list::run(context, &args).await,
         Command::Get(args) => file::get::run(context, &args).await,
         Command::Put(args) => file::put::run(context, &args).await,
