@@ -64,7 +64,7 @@ class Mirror:
                 self.settings = body["mirror"]
                 state.set(json.dumps(self.settings).encode())
             case "stop":
-                self.settings = None
+                self.settings, self.todo = None, []
                 state.clear()
             case "now":
                 pass
@@ -90,29 +90,30 @@ class Mirror:
                 self.todo = [name for name, found in theirs.items() if ours.get(name) != found]
                 self.report["unchanged"] = len(theirs) - len(self.todo)
             except Err as error:
-                self.report["failed"][self.settings["folder"]] = str(error.value)
+                self.report["failed"][self.settings["folder"]] = words(error)
         self.fetch()
 
     def listing(self) -> dict:
         """What the other node has: name -> size and modification time. All of it, or an error: half a list would remove the other half here."""
-        found, more = {}, True
+        found, last, more = {}, None, True
         while more:
-            options = {"prefix": self.settings["folder"], "after": max(found, key=str.encode, default=None)}
+            options = {"prefix": self.settings["folder"], "after": last}
             body = json.dumps({"list-page": options}).encode()
             request = messaging.Request(False, 30_000, body, None, None, [])
             response = messaging.send_and_await_response(Address(self.settings["node"], MANAGER), request).response
             match json.loads(response.body):
                 case {"list-page": {"files": files, "more": more}}:
                     found |= {file["name"]: (file["size"], file["modified"]) for file in files}
+                    last = files[-1]["name"] if files else None
                 case other:
                     raise Err(json.dumps(other))
         return found
 
     def fetch(self) -> None:
         """Starts as many transfers as may run; when none is left, the round is over."""
-        source = Address(self.settings["node"], MANAGER) if self.settings else None
         while self.todo and len(self.running) < AT_ONCE:
             name = self.todo.pop()
+            source = Address(self.report["mirror"]["node"], MANAGER)
             place = file_transfer_worker.Location("files", name)
             options = TransferOptions(None, None, None, ConflictPolicy.OVERWRITE, None, None, None, None, None)
             request = file_transfer_worker.DownloadRequest(name, source, True, place, None, None, options)
@@ -120,7 +121,7 @@ class Mirror:
                 # This comes from the package file-transfer. It starts a worker as a child of this process, which is heard of in `take`.
                 self.running[file_transfer_worker.start_download_with(self.our, request, [])] = name
             except Err as error:
-                self.report["failed"][name] = str(error.value)
+                self.report["failed"][name] = words(error)
         if not self.running:
             self.over()
 
@@ -133,13 +134,15 @@ class Mirror:
         self.fetch()
 
     def over(self) -> None:
-        report, self.report = json.dumps(self.report), None
+        report, self.report = self.report, None
+        if report["mirror"] != self.settings:
+            return self.begin()  # it was told otherwise meanwhile
         if self.settings is not None:
-            log.log(log.Level.INFO, report)
+            log.log(log.Level.INFO, json.dumps(report))
             timer.cancel(self.timer)
             self.timer = timer.set(self.settings["every"] * 1000)
         for asker in self.askers:
-            answer(report.encode(), asker)
+            answer(json.dumps(report).encode(), asker)
         self.askers = []
 
 
@@ -161,7 +164,8 @@ def walk(root: vfs.Directory, folder: str):
             # Where a transfer was interrupted, what has arrived is kept under a hidden name.
             elif not entry.name.startswith(".transship-"):
                 yield name, (entry.metadata.size, entry.metadata.modified)
-        after, more = page.entries[-1].name if page.entries else None, page.more
+            after = entry.name
+        more = page.more
 
 
 def answer(body: bytes, asker: messaging.Responder | None) -> None:
@@ -170,3 +174,8 @@ def answer(body: bytes, asker: messaging.Responder | None) -> None:
             asker.respond(messaging.Response(False, body, None, None, []))
         except Err:
             pass  # who asked is gone
+
+
+def words(error: Err) -> str:
+    """What went wrong, without the whole request that it went wrong with."""
+    return str(getattr(error.value, "kind", error.value))

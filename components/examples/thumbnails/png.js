@@ -2,11 +2,11 @@
 //
 // A picture is { width, height, pixels }, with four bytes for each pixel: red, green, blue, and how opaque it is.
 
-// The most pixels: they are unpacked in memory, and counted one by one.
-const MOST_PIXELS = 8_000_000;
+// The most pixels: the engine takes up to four seconds for each million, and a node ends a process that computes for 30 s.
+const MOST_PIXELS = 4_000_000;
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
-// The bytes of a pixel in the file, by its kind: grey, (none), colours, palette, grey with opacity, (none), colours with opacity.
-const BYTES = [1, , 3, 1, 2, , 4];
+// The bytes of a pixel in the file, by its kind: grey, colours, palette, grey with opacity, colours with opacity.
+const BYTES = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
 export async function decode(file) {
   if (!SIGNATURE.every((byte, at) => file[at] === byte)) throw new Error("this is no PNG picture");
@@ -32,6 +32,7 @@ export async function decode(file) {
 
   const line = width * size;
   const lines = await through(new DecompressionStream("deflate"), packed, height * (line + 1));
+  if (lines.length < height * (line + 1)) throw new Error("the picture is damaged: it holds less than its header says");
   const pixels = new Uint8Array(width * height * 4);
   let above = new Uint8Array(line);
   for (let y = 0; y < height; y++) {
@@ -58,16 +59,22 @@ export async function decode(file) {
   return { width, height, pixels };
 }
 
-// A line is kept as what it differs by from its neighbours: each pixel from the one left of it, above it, or from what both lead to expect.
+// A line is kept as what it differs by from its neighbours: each byte from the one left of it, above it, or from what both lead to expect. This runs for every byte: no needless word in it.
 function unfilter(filter, now, above, size) {
   for (let at = 0; filter > 0 && at < now.length; at++) {
-    const [left, up, corner] = at < size ? [0, above[at], 0] : [now[at - size], above[at], above[at - size]];
+    const left = at < size ? 0 : now[at - size];
+    const up = above[at];
     if (filter === 1) now[at] += left;
     else if (filter === 2) now[at] += up;
     else if (filter === 3) now[at] += (left + up) >> 1;
     else {
-      const expected = left + up - corner;
-      const [byLeft, byUp, byCorner] = [Math.abs(expected - left), Math.abs(expected - up), Math.abs(expected - corner)];
+      const corner = at < size ? 0 : above[at - size];
+      let byLeft = up - corner;
+      let byUp = left - corner;
+      let byCorner = byLeft + byUp;
+      if (byLeft < 0) byLeft = -byLeft;
+      if (byUp < 0) byUp = -byUp;
+      if (byCorner < 0) byCorner = -byCorner;
       now[at] += byLeft <= byUp && byLeft <= byCorner ? left : byUp <= byCorner ? up : corner;
     }
   }
