@@ -4,6 +4,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 # The tools that ./run installed are found here, by `just` alone as well.
 export PATH := justfile_directory() / "target/tools/bin" + ":" + env("PATH")
+# And the module that makes components out of JavaScript.
+export NODE_PATH := justfile_directory() / "target/tools/node/node_modules"
 
 wasm := "wasm32-unknown-unknown"
 built := "components/target" / wasm / "release"
@@ -26,6 +28,8 @@ components:
     cd components && {{ guest_env }} cargo component build --release --workspace --locked --target {{ wasm }} {{ guest_flags }}
     cargo build --release --workspace --locked --bin transship-pack
     for folder in $(dirname components/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/$(basename "$folder").transship"; done
+    # One as others build them: for cargo-component's own default target, and for the next one where this Rust has it.
+    for target in wasm32-wasip1 wasm32-wasip2; do if compgen -G "$({{ guest_env }} rustc --print sysroot)/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null; then (cd components && {{ guest_env }} cargo component build --release --package visitor --locked --target $target {{ guest_flags }}) && target/release/transship-pack components/tests/visitor --components components/target/$target/release --out target/test-packages/visitor-$target.transship; fi; done
     # Those of the tests are packed too, but not put inside the command.
     for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/test-packages/$(basename "$folder").transship"; done
 

@@ -74,6 +74,19 @@ pub enum EngineError {
         /// What the engine says.
         why: wasmtime::Error,
     },
+    /// It imports parts of WASI that no node serves.
+    #[error(
+        "component {name} can't be loaded: it imports {imports}, which this node does not serve. Of WASI it serves cli, clocks, filesystem, io, random and sockets in versions 0.2, the \
+         filesystem and the sockets only to refuse what is asked of them{hint}"
+    )]
+    Unserved {
+        /// The component's name.
+        name: String,
+        /// What it imports.
+        imports: String,
+        /// What to do about it, if that is known.
+        hint: &'static str,
+    },
 }
 
 /// The engine. Cloning shares it.
@@ -120,13 +133,19 @@ impl Engine {
     /// Makes a component ready to be instantiated; quick when it was made ready before. `digest` identifies `bytes`. Compiling blocks.
     ///
     /// # Errors
-    /// [`EngineError::Component`] if it is not a component, or imports what this node does not offer.
+    /// [`EngineError::Component`] if it is not a component, or imports what this node does not offer; [`EngineError::Unserved`] if that is a part of WASI.
     pub(crate) fn prepare(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<ProcessPre<Guest>, EngineError> {
         if let Some(ready) = self.prepared.lock().get(digest) {
             return Ok(ready.clone());
         }
         let failed = |why| EngineError::Component { name: name.into(), why };
         let component = Component::new(&self.engine, bytes).map_err(failed)?;
+        let unserved = crate::host_api::unserved(&self.engine, &component);
+        if !unserved.is_empty() {
+            let http = unserved.iter().any(|import| import.starts_with("wasi:http/"));
+            let hint = if http { ". Nodes are reached with messages; componentize-js leaves HTTP out if told disableFeatures: ['http', 'fetch-event']" } else { "" };
+            return Err(EngineError::Unserved { name: name.into(), imports: unserved.join(", "), hint });
+        }
         let instance_pre = self.linker.instantiate_pre(&component).map_err(failed)?;
         let ready = ProcessPre::new(instance_pre).map_err(failed)?;
         self.prepared.lock().insert(digest.into(), ready.clone());

@@ -1,4 +1,4 @@
-//! What a guest can call: one file for each interface of `wit/host`.
+//! What a guest can call: one file for each interface of `wit/host`, and [`wasi`] for what its language's library calls.
 //!
 //! Each function converts its arguments, checks that the process may do it, calls the module that does it, and converts the result. No other logic stands here. An error that a guest can deal with
 //! is a WIT variant; an error returned as `wasmtime::Error` ends the process. Handles are entries of the process's own table, so no process can name what belongs to another.
@@ -15,6 +15,7 @@ mod standard;
 mod state;
 mod timer;
 mod vfs;
+mod wasi;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -74,6 +75,10 @@ mod bindings {
 
 pub(crate) use bindings::ProcessPre;
 pub(crate) use messaging::await_response;
+pub(crate) use wasi::unserved;
+
+/// The most handles of a process: far more than one uses, and few enough that one which never closes any harms itself only.
+const MAX_HANDLES: usize = 1 << 16;
 
 /// A blob in a process's table, counted against its limit.
 #[derive(Debug)]
@@ -118,7 +123,8 @@ pub(crate) struct Guest {
     pub(crate) node: Arc<NodeInner>,
     pub(crate) process: Arc<Process>,
     pub(crate) memory: MemoryLimit,
-    lines: log::Throttle,
+    lines: Arc<log::Lines>,
+    wasi: wasi::Wasi,
     address: Address,
     table: ResourceTable,
     current: Current,
@@ -131,14 +137,17 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(crate) fn new(node: Arc<NodeInner>, process: Arc<Process>, address: Address) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_HANDLES);
         let memory = MemoryLimit { limit: process.memory_limit, used: 0, refused: false, process: process.clone() };
         Self {
             node,
             process,
             memory,
-            lines: log::Throttle::default(),
+            lines: Arc::new(log::Lines::new(address.process().clone())),
+            wasi: wasi::Wasi::default(),
             address,
-            table: ResourceTable::new(),
+            table,
             current: Current::default(),
             blob_bytes: 0,
             open_files: 0,
@@ -200,5 +209,6 @@ impl wasmtime::ResourceLimiter for MemoryLimit {
 
 /// Makes every interface available to guests.
 pub(crate) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasi::add_to_linker(linker)?;
     bindings::Process::add_to_linker::<_, wasmtime::component::HasSelf<_>>(linker, |guest| guest)
 }

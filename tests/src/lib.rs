@@ -7,6 +7,7 @@
 
 mod command;
 mod content;
+pub mod guests;
 mod home;
 pub mod machine;
 pub mod package;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tracing::Level as Importance;
 
 use super::Guest;
@@ -9,13 +10,13 @@ use super::bindings::transship::host::log::{Host, Level};
 use crate::message::ProcessId;
 
 /// The most bytes of a line that are kept.
-const MAX_LINE: usize = 8 << 10;
+pub(super) const MAX_LINE: usize = 8 << 10;
 /// The most lines of one process in a second.
 const MAX_LINES: u32 = 1000;
 
 /// Keeps a process from filling the log.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
+struct Throttle {
     since: Option<Instant>,
     lines: u32,
     lost: u64,
@@ -35,18 +36,38 @@ impl Throttle {
         self.lines += 1;
         Some(std::mem::take(&mut self.lost))
     }
+}
 
-    fn line(&mut self, process: &ProcessId, level: Importance, line: &str, now: Instant) {
-        let Some(lost) = self.pass(now) else { return };
+/// The lines of one run of a process, whichever interface they come through.
+#[derive(Debug)]
+pub(super) struct Lines {
+    process: ProcessId,
+    throttle: Mutex<Throttle>,
+}
+
+impl Lines {
+    pub(super) fn new(process: ProcessId) -> Self {
+        Self { process, throttle: Mutex::default() }
+    }
+
+    /// Writes a line, or as much of it as is kept.
+    pub(super) fn write(&self, level: Importance, line: &str) {
+        let Some(lost) = self.throttle.lock().pass(Instant::now()) else { return };
+        let process = &self.process;
         if lost > 0 {
-            tracing::warn!(target: "process", process = %process, "{lost} lines were lost: it writes more than {MAX_LINES} a second");
+            tracing::warn!(target: "process", %process, "{lost} lines were lost: it writes more than {MAX_LINES} a second");
         }
+        let mut end = line.len().min(MAX_LINE);
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        let line = line.get(..end).unwrap_or_default();
         match level {
-            Importance::TRACE => tracing::trace!(target: "process", process = %process, "{line}"),
-            Importance::DEBUG => tracing::debug!(target: "process", process = %process, "{line}"),
-            Importance::INFO => tracing::info!(target: "process", process = %process, "{line}"),
-            Importance::WARN => tracing::warn!(target: "process", process = %process, "{line}"),
-            Importance::ERROR => tracing::error!(target: "process", process = %process, "{line}"),
+            Importance::TRACE => tracing::trace!(target: "process", %process, "{line}"),
+            Importance::DEBUG => tracing::debug!(target: "process", %process, "{line}"),
+            Importance::INFO => tracing::info!(target: "process", %process, "{line}"),
+            Importance::WARN => tracing::warn!(target: "process", %process, "{line}"),
+            Importance::ERROR => tracing::error!(target: "process", %process, "{line}"),
         }
     }
 }
@@ -54,10 +75,6 @@ impl Throttle {
 impl Host for Guest {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         self.busy_epochs = 0;
-        let mut end = message.len().min(MAX_LINE);
-        while !message.is_char_boundary(end) {
-            end -= 1;
-        }
         let level = match level {
             Level::Trace => Importance::TRACE,
             Level::Debug => Importance::DEBUG,
@@ -65,9 +82,7 @@ impl Host for Guest {
             Level::Warn => Importance::WARN,
             Level::Error => Importance::ERROR,
         };
-        if let Some(line) = message.get(..end) {
-            self.lines.line(&self.process.id, level, line, Instant::now());
-        }
+        self.lines.write(level, &message);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::I32Exit;
 
 use super::Process;
 use super::pending::Then;
@@ -153,14 +154,25 @@ async fn run_once(
     match result {
         Ok(Ok(())) => End::Normal,
         Ok(Err(reason)) => End::Failed(reason),
-        Err(error) => match error.downcast_ref::<Exit>() {
-            Some(Exit(Ok(()))) => End::Normal,
-            Some(Exit(Err(reason))) => End::Failed(reason.clone()),
+        Err(error) => match exit(&error) {
+            Some(Ok(())) => End::Normal,
+            Some(Err(reason)) => End::Failed(reason),
             None if store.data().memory.refused => {
                 End::Failed(format!("it asked for more memory than its limit of {} bytes, and then: {}", process.memory_limit, root_cause(&error)))
             }
             None => End::Failed(root_cause(&error)),
         },
+    }
+}
+
+/// What a process ended itself with, through `processes.exit` or through WASI.
+fn exit(error: &wasmtime::Error) -> Option<Result<(), String>> {
+    if let Some(Exit(outcome)) = error.downcast_ref() {
+        return Some(outcome.clone());
+    }
+    match error.downcast_ref()? {
+        I32Exit(0) => Some(Ok(())),
+        I32Exit(code) => Some(Err(format!("it exited with code {code}"))),
     }
 }
 

@@ -65,10 +65,10 @@ fn what_was_compiled_at_one_start_is_taken_from_the_home_at_the_next() {
     assert_eq!(code(), compiled, "nothing was compiled anew");
 }
 
-/// A component that wants to know its environment from the system's interface for programs (WASI), which this node does not offer.
+/// A component that wants to speak HTTP, which is a part of the system's interface for programs (WASI) that this node does not offer.
 const WANTS_WASI: &str = r#"(component
-    (type $environment (instance (type $get (func (result string))) (export "initial-cwd" (func (type $get)))))
-    (import "wasi:cli/environment@0.2.0" (instance (type $environment)))
+    (type $types (instance (type $get (func (result string))) (export "get" (func (type $get)))))
+    (import "wasi:http/types@0.2.0" (instance (type $types)))
 )"#;
 
 #[test]
@@ -85,5 +85,5 @@ fn a_component_that_wants_what_the_node_does_not_offer_is_refused_by_name_and_th
     alice.run(["list"]).ok();
     let (_, said) = serving.stop("TERM");
     let line = said.lines().find(|line| line.contains("worldly:test")).unwrap_or_else(|| panic!("{said}"));
-    assert!(line.contains("ERROR") && line.contains("main:worldly:test") && line.contains("wasi:cli/environment"), "{line}");
+    assert!(line.contains("ERROR") && line.contains("main:worldly:test") && line.contains("wasi:http/types@0.2.0"), "{line}");
 }

@@ -9,6 +9,7 @@ mod command_line;
 mod command_package;
 mod command_peers;
 mod command_progress;
+mod examples;
 mod general_host;
 mod homes;
 mod hostile_guests;
@@ -35,6 +36,7 @@ mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
+mod wasi;
 mod wire;
 
 /// A file that is not listed above would be no test at all.

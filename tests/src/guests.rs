@@ -1,0 +1,117 @@
+//! Packages whose components are made with tools that not every machine has: what is lacking is said, and the test goes without.
+//!
+//! The command lines are those of `transship package build`. What was made is kept beside the tests, and made anew when a source is newer.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use crate::machine::{can, skipped};
+use crate::{Home, Outcome, transship};
+
+const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A component of the examples, and the package that it belongs to.
+pub struct Example {
+    folder: PathBuf,
+    component: PathBuf,
+}
+
+/// The folder that the build writes to.
+fn target() -> PathBuf {
+    transship().parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+/// The package of the component that is built for `target`. None: this machine's Rust does not have that one.
+///
+/// # Panics
+/// If it was not built, and might have been.
+pub fn visitor(target_name: &str) -> Option<PathBuf> {
+    let path = target().join(format!("test-packages/visitor-{target_name}.transship"));
+    if !path.exists() {
+        assert_ne!(target_name, "wasm32-wasip1", "{} is missing: run `just components` first", path.display());
+        skipped("a component for wasm32-wasip2", "this Rust does not have that target");
+        return None;
+    }
+    Some(path)
+}
+
+/// What `componentize-py` makes of an example.
+pub fn python(example: &str, module: &str) -> Option<Example> {
+    let path = std::env::join_paths([target().join("tools/bin")].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH")?))).unwrap();
+    let tool = || {
+        let mut command = Command::new("componentize-py");
+        command.env("PATH", &path);
+        command
+    };
+    if tool().arg("--version").output().is_err() {
+        skipped(&format!("the example {example}"), "componentize-py is not installed: scripts/tools does it");
+        return None;
+    }
+    Some(built(example, |folder, out| {
+        let mut command = tool();
+        command.args(["--quiet", "--wit-path"]).arg(folder.join("wit")).args(["--world", example, "componentize", module, "--python-path"]);
+        command.arg(folder).arg("--output").arg(out).env("PYTHONDONTWRITEBYTECODE", "1");
+        command
+    }))
+}
+
+/// What `componentize-js` makes of an example.
+pub fn javascript(example: &str, file: &str) -> Option<Example> {
+    let modules = target().join("tools/node/node_modules");
+    if !can(&["node", "--version"]) || !modules.join("@bytecodealliance/componentize-js").is_dir() {
+        skipped(&format!("the example {example}"), "componentize-js is not installed: scripts/tools does it");
+        return None;
+    }
+    Some(built(example, |folder, out| {
+        let mut command = Command::new("node");
+        command.arg(Path::new(WORKSPACE).join("host/src/cli/package/build/componentize.mjs")).arg(folder.join(file)).arg(folder.join("wit")).arg(example);
+        command.arg(out).env("NODE_PATH", &modules);
+        command
+    }))
+}
+
+fn built(example: &str, command: impl Fn(&Path, &Path) -> Command) -> Example {
+    let folder = Path::new(WORKSPACE).join("components/examples").join(example);
+    let out = target().join("test-components");
+    std::fs::create_dir_all(&out).unwrap();
+    let component = out.join(format!("{example}.wasm"));
+    let made = component.metadata().and_then(|metadata| metadata.modified()).ok();
+    if made.is_none_or(|made| newest(&folder) > made) {
+        // Two tests may be at it: each makes its own, and the last one stays.
+        let part = tempfile::Builder::new().suffix(".wasm").tempfile_in(&out).unwrap().into_temp_path();
+        Outcome::of(&mut command(&folder, &part), b"").ok();
+        part.persist(&component).unwrap();
+    }
+    Example { folder, component }
+}
+
+fn newest(path: &Path) -> SystemTime {
+    let own = path.metadata().and_then(|metadata| metadata.modified()).unwrap();
+    let below = path.is_dir().then(|| std::fs::read_dir(path).unwrap().map(|entry| newest(&entry.unwrap().path())));
+    below.into_iter().flatten().fold(own, SystemTime::max)
+}
+
+impl Example {
+    /// Installs the example in a home, its manifest changed if need be; `more` are files that it names.
+    pub fn install(&self, home: &Home, manifest: impl Fn(String) -> String, more: &[PathBuf]) {
+        let folder = home.scratch().join("example");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::copy(&self.component, folder.join("main.wasm")).unwrap();
+        for file in more {
+            std::fs::copy(file, folder.join(file.file_name().unwrap())).unwrap();
+        }
+        let text = std::fs::read_to_string(self.folder.join("package.toml")).unwrap();
+        // How it is built is of no interest any more.
+        let text = text.split("[build.").next().unwrap().to_owned();
+        std::fs::write(folder.join("package.toml"), manifest(text)).unwrap();
+        let file = home.scratch().join("example.transship");
+        Outcome::of(Command::new(transship().with_file_name("transship-pack")).arg(&folder).arg("--out").arg(&file), b"").ok();
+        home.run(["package", "install", file.to_str().unwrap(), "--grant"]).ok();
+    }
+}
+
+/// A component of this repository's own, as it was built.
+pub fn component(file: &str) -> PathBuf {
+    Path::new(WORKSPACE).join("components/target/wasm32-unknown-unknown/release").join(file)
+}

@@ -1,0 +1,133 @@
+//! Components that were built as for any other system: what their language's library asks of it (WASI) is there, as far as a process may have it, and refused clearly where not.
+
+use serde_json::{Value, json};
+use transship_tests::guests::visitor;
+use transship_tests::{Home, Serving, eventually};
+
+const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
+const VISITOR: &str = "main:visitor:test";
+
+/// A node with the visitor of each target; one visitor, if this machine can build only one.
+fn visited() -> Vec<(Home, Serving)> {
+    TARGETS.iter().filter_map(|target| Some(visited_by(target, "")?)).collect()
+}
+
+fn visited_by(target: &str, settings: &str) -> Option<(Home, Serving)> {
+    let home = Home::new("alice");
+    home.configure(settings);
+    home.run(["package", "install", visitor(target)?.to_str().unwrap(), "--grant"]).ok();
+    // One thread: whatever held it up would hold up all.
+    let serving = home.serve_through(&["env", "TOKIO_WORKER_THREADS=1"], "127.0.0.1:0");
+    Some((home, serving))
+}
+
+#[track_caller]
+fn ask(home: &Home, what: &str, argument: impl Into<Value>) -> Value {
+    home.message(&format!("alice@{VISITOR}"), &json!([what, argument.into()]))
+}
+
+/// What the visitor has in the log: level and text.
+fn log(home: &Home) -> Vec<(String, String)> {
+    let lines = home.run(["--json", "log", "-n", "1000"]).ok().json();
+    let own = lines.into_iter().filter(|line| line["process"] == VISITOR);
+    own.map(|line| (line["level"].as_str().unwrap().into(), line["message"].as_str().unwrap().into())).collect()
+}
+
+fn logged(home: &Home, level: &str, text: &str) {
+    eventually(&format!("the log says {text:?} as {level}"), || log(home).contains(&(level.into(), text.into())).then_some(()));
+}
+
+#[test]
+fn a_component_for_wasi_reads_clocks_and_random_numbers_and_finds_its_environment_empty() {
+    for (alice, _serving) in visited() {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+        let clock = ask(&alice, "clock", 0).as_u64().unwrap();
+        assert!(clock.abs_diff(now) < 300, "{clock}, and here it is {now}");
+        assert_ne!(ask(&alice, "random", 0), ask(&alice, "random", 0));
+        assert_eq!(ask(&alice, "environment", 0), json!({"variables": 0, "arguments": 0}));
+        assert_eq!(ask(&alice, "input", 0), json!({"ok": ""}));
+    }
+}
+
+#[test]
+fn what_a_component_prints_goes_to_the_log_line_by_line_and_the_rest_when_it_ends() {
+    for (alice, _serving) in visited() {
+        for piece in ["first\nsec", "ond\r\n\n", &format!("{}\n", "long ".repeat(10_000)), "the rest"] {
+            assert_eq!(ask(&alice, "print", piece), json!({"ok": "said"}));
+        }
+        assert_eq!(ask(&alice, "complain", "beware\n"), json!({"ok": "said"}));
+        for (level, text) in [("INFO", "first"), ("INFO", "second"), ("INFO", ""), ("WARN", "beware")] {
+            logged(&alice, level, text);
+        }
+        let longest = log(&alice).into_iter().map(|(_, text)| text.len()).max();
+        assert_eq!(longest, Some(8 << 10), "a line is kept up to the length of any line of the log");
+        assert!(!log(&alice).iter().any(|(_, text)| text == "the rest"));
+        alice.run(["kill", VISITOR]).ok();
+        logged(&alice, "INFO", "the rest");
+    }
+}
+
+#[test]
+fn files_are_refused_and_the_log_says_once_what_to_use_instead() {
+    for (alice, _serving) in visited() {
+        for (what, name) in [("read", "/etc/hostname"), ("read", "settings.toml"), ("write", "out.txt"), ("list", "/")] {
+            let answer = ask(&alice, what, name);
+            assert!(answer["err"].as_str().unwrap().contains("Permission denied"), "{what} {name}: {answer}");
+        }
+        let refused = || log(&alice).into_iter().filter(|(_, text)| text.contains("was refused")).collect::<Vec<_>>();
+        let lines = eventually("the log speaks of it", || Some(refused()).filter(|lines| !lines.is_empty()));
+        let [(level, text)] = &lines[..] else { panic!("more than once: {lines:?}") };
+        assert_eq!(level, "WARN");
+        for part in ["etc/hostname", "transship:host/vfs", "[drives]", "[process.capabilities]"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
+fn sockets_are_refused_and_the_log_says_once_what_to_use_instead() {
+    let Some((alice, _serving)) = visited_by("wasm32-wasip2", "") else { return };
+    let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let somewhere = listening.local_addr().unwrap().to_string();
+    for (what, address) in [("connect", somewhere.as_str()), ("connect", "localhost:80"), ("bind", "127.0.0.1:0")] {
+        let answer = ask(&alice, what, address);
+        assert!(answer["err"].as_str().unwrap().contains("Permission denied"), "{what} {address}: {answer}");
+    }
+    listening.set_nonblocking(true).unwrap();
+    assert_eq!(listening.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "nobody came");
+    let refused = || log(&alice).into_iter().filter(|(_, text)| text.contains("was refused")).collect::<Vec<_>>();
+    let lines = eventually("the log speaks of it", || Some(refused()).filter(|lines| !lines.is_empty()));
+    let [(level, text)] = &lines[..] else { panic!("more than once: {lines:?}") };
+    assert!(level == "WARN" && text.contains("a TCP socket") && text.contains("transship:host/messaging") && text.contains("network = true"), "{text}");
+}
+
+#[test]
+fn a_sleeping_component_holds_nobody_up_and_does_not_count_as_computing() {
+    for target in TARGETS {
+        let Some((alice, _serving)) = visited_by(target, "[limits]\nbusy = 300") else { continue };
+        let mut sleeping = alice.command(["message", &format!("alice@{VISITOR}"), r#"["sleep",3000]"#]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        eventually("it sleeps", || {
+            let ps = alice.run(["--json", "ps"]).ok().json();
+            ps.iter().find(|line| line["id"] == VISITOR).filter(|line| line["messages_in"] == 1).map(drop)
+        });
+        // On the node's only thread.
+        assert_eq!(alice.message("alice@manager:file-transfer:transship", &json!("list-files")), json!({"list-files": []}));
+        assert!(sleeping.try_wait().unwrap().is_none(), "it still sleeps");
+        let answer = sleeping.wait_with_output().unwrap();
+        let slept: u64 = String::from_utf8_lossy(&answer.stdout).trim().parse().unwrap();
+        assert!(slept >= 3000, "{slept}");
+    }
+}
+
+#[test]
+fn a_component_that_exits_ends_well_with_0_and_is_started_again_after_anything_else() {
+    for (alice, _serving) in visited() {
+        let exit = |code: u8| alice.run(["message", &format!("alice@{VISITOR}"), &json!(["exit", code]).to_string()]).code(3);
+        exit(7);
+        logged(&alice, "WARN", "ended: it exited with code 1");
+        eventually("it runs again", || alice.processes().contains(&VISITOR.into()).then_some(()));
+        exit(0);
+        eventually("it is gone", || (!alice.processes().contains(&VISITOR.into())).then_some(()));
+        assert_eq!(log(&alice).iter().filter(|(_, text)| text.starts_with("ended")).count(), 1, "{:?}", log(&alice));
+    }
+}
