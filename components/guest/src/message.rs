@@ -9,7 +9,7 @@
 //! let files: serde_json::Value = answer.json()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//! Whoever is asked answers the request it received last with [`respond_json`] or a [`Response`], or takes a [`Responder`] with [`respond_later`].
+//! [`ask`](crate::ask) does the same with less. Whoever is asked answers the request it received last with [`respond_json`] or a [`Response`], or takes a [`Responder`] with [`respond_later`].
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::address::Address;
 use crate::bindings::transship::host::messaging;
 
-pub use crate::bindings::transship::host::blobs::{Blob, BlobError};
+pub use crate::blob::{Blob, BlobError};
 pub use crate::bindings::transship::host::capabilities::{Capability, CapabilityError, CapabilityKind, DriveGrant};
 pub use crate::bindings::transship::host::messaging::{
     Completion, Message, ReceivedRequest, ReceivedResponse, Responder, ResponseError, SendErrorKind, receive, respond_later, set_lanes,
