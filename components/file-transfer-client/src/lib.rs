@@ -39,7 +39,7 @@
 //!     fn request(&mut self, question: Question, _asked: &mut Asked) -> Result<String, String> {
 //!         match question {
 //!             Question::Fetch { node, name } => {
-//!                 Download::of(&manager_of(&node), &name).into("files", "fetched/").start(&self.our).map_err(|error| describe(&error))
+//!                 Download::of(&manager_of(&node), &name).to("files", "fetched/").start(&self.our).map_err(|error| describe(&error))
 //!             }
 //!             Question::Bytes { id } => Ok(self.transfers.get(&id).ok_or("there is no such transfer")?.bytes_done.to_string()),
 //!         }

@@ -23,7 +23,7 @@ pub(crate) const DEFAULT: TransferOptions = TransferOptions {
 /// ```no_run
 /// use transship_file_transfer::{ConflictPolicy, Download, manager_of};
 /// # fn example(our: transship_guest::address::Address) -> Result<(), transship_file_transfer::TransferError> {
-/// let id = Download::of(&manager_of("bob"), "reports/may.pdf").into("files", "inbox/").conflict(ConflictPolicy::Rename).start(&our)?;
+/// let id = Download::of(&manager_of("bob"), "reports/may.pdf").to("files", "inbox/").conflict(ConflictPolicy::Rename).start(&our)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -99,8 +99,7 @@ impl Download {
     }
 
     /// Into this drive under this name. One that ends in `/` is a folder: the file keeps the last part of its name. With an empty one it keeps its name with the folders.
-    #[expect(clippy::should_implement_trait, reason = "it reads as it is meant, and is no conversion")]
-    pub fn into(mut self, drive: &str, name: &str) -> Self {
+    pub fn to(mut self, drive: &str, name: &str) -> Self {
         self.local = Location { drive: drive.into(), name: name.into() };
         self
     }
@@ -180,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_wished_is_asked_for() {
-        let request = Download::of(&crate::manager_of("bob"), "a/b").into("photos", "inbox/").conflict(ConflictPolicy::Rename).streams(2).request();
+        let request = Download::of(&crate::manager_of("bob"), "a/b").to("photos", "inbox/").conflict(ConflictPolicy::Rename).streams(2).request();
         assert_eq!(request.local, Some(Location { drive: "photos".into(), name: "inbox/".into() }));
         let options = request.options.unwrap();
         assert_eq!((options.conflict, options.streams, options.window), (Some(ConflictPolicy::Rename), Some(2), None));

@@ -2,6 +2,7 @@
 
 mod install;
 mod list;
+mod new;
 mod place;
 mod remove;
 mod show;
@@ -22,6 +23,7 @@ pub(crate) struct PackageArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    New(new::NewArgs),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Install(install::InstallArgs),
@@ -30,6 +32,7 @@ enum Verb {
 
 pub(crate) async fn run(context: &Context, args: PackageArgs) -> Result<(), CliError> {
     match args.verb {
+        Verb::New(args) => new::run(context, &args),
         Verb::List(args) => list::run(context, &args),
         Verb::Show(args) => show::run(context, &args),
         Verb::Install(args) => install::run(context, &args).await,
