@@ -176,9 +176,9 @@ impl Answer {
     }
 
     fn started(self, our: &Address, started: Result<String, TransferError>) -> Result<String, TransferError> {
-        let worker = started.clone().and_then(|id| {
-            worker::worker_of(our, &id).ok_or_else(|| TransferError::Failed("the worker ended at once: the node's log says why".into()))
-        });
+        let worker = started
+            .clone()
+            .and_then(|id| worker::worker_of(our, &id).ok_or_else(|| TransferError::Failed("the worker ended at once: the node's log says why".into())));
         self.give(worker);
         started
     }

@@ -14,7 +14,6 @@
 
 use std::fmt;
 
-use crate::bindings::transship::host::capabilities;
 use crate::drive::Rights;
 
 pub use crate::bindings::transship::host::capabilities::{

@@ -67,9 +67,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use crate::address::Address;
-use crate::message::{
-    Blob, Capability, Completion, Message, ReceivedRequest, ReceivedResponse, Responder, Response, SendError, receive, respond_later,
-};
+use crate::message::{Blob, Capability, Completion, FailedRequest, Message, ReceivedRequest, ReceivedResponse, Responder, Response, receive, respond_later};
 use crate::{ask, debug, warn};
 
 /// So much of a body that could not be read is shown to whoever sent it.
@@ -101,8 +99,8 @@ pub trait Service {
     }
 
     /// A request that was sent without waiting and failed.
-    fn send_error(&mut self, error: SendError) {
-        warn!("a request to {} failed: {}", error.target, ask::describe(&error.kind));
+    fn send_error(&mut self, failed: FailedRequest) {
+        warn!("a request to {} failed: {}", failed.target, ask::describe(&failed.kind));
     }
 
     /// A timer has run out.
@@ -204,7 +202,7 @@ pub fn handle<S: Service>(service: &mut S, message: Message) {
             }
         }
         Message::Response(received) => service.response(received),
-        Message::SendError(error) => service.send_error(Box::new(error)),
+        Message::SendError(error) => service.send_error(error),
         Message::Timer(number) => service.timer(number),
         Message::Completion(completion) => service.completion(completion),
     }
@@ -272,8 +270,7 @@ mod tests {
             Question::Fail => Err("not today"),
         };
         let source = "bob@main:sums:ann".parse().unwrap();
-        let request =
-            messaging::Request { inherit: false, expects_response: Some(1), body: body.into(), metadata: None, blob: None, capabilities: Vec::new() };
+        let request = messaging::Request { inherit: false, expects_response: Some(1), body: body.into(), metadata: None, blob: None, capabilities: Vec::new() };
         let mut asked = Asked::new(ReceivedRequest { source, request });
         String::from_utf8(answer(&mut Handler { handler, question: PhantomData }, &mut asked)).unwrap()
     }

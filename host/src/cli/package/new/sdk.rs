@@ -43,7 +43,7 @@ pub(super) fn files(names: &[&str]) -> Result<Vec<File>, toml::de::Error> {
     Ok(files)
 }
 
-/// A manifest without its workspace: what it inherits is written out, the lints are left to whoever changes the crate.
+/// A manifest without its workspace: what it inherits is written out, what it is tested and checked with stays here.
 fn alone(manifest: &str, workspace: &Table) -> Result<String, toml::de::Error> {
     let mut manifest: Table = toml::from_str(manifest)?;
     let inherited = |section: &str, key: &str| Some(workspace.get("workspace")?.get(section)?.get(key)?.clone());
@@ -57,6 +57,7 @@ fn alone(manifest: &str, workspace: &Table) -> Result<String, toml::de::Error> {
             }
         }
     }
+    manifest.remove("dev-dependencies");
     manifest.remove("lints");
     // A table of values that were read from one can always be written.
     let text = toml::to_string(&manifest).unwrap_or_default();
