@@ -28,6 +28,8 @@ components:
     for folder in $(dirname components/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/$(basename "$folder").transship"; done
     # Those of the tests are packed too, but not put inside the command.
     for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/test-packages/$(basename "$folder").transship"; done
+    # So are the examples in Rust; those in other languages are built by `transship package build`.
+    for folder in $(dirname components/examples/*/Cargo.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/example-packages/$(basename "$folder").transship"; done
 
 # Build everything: the command is target/release/transship, with the packages inside
 [group('build')]
@@ -59,6 +61,7 @@ bench: build
 [group('check')]
 test: build
     cd components && cargo {{ test }} --release --workspace --locked
+    cd components && cargo test --release --workspace --locked --doc --quiet
     cargo test --release --workspace --locked --doc --quiet
     # What this machine does not allow is said at the end, also when a test failed.
     @rm -f {{ skipped }}
