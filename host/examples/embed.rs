@@ -1,4 +1,4 @@
-//! A program with a node inside: makes a home, puts a package into it, starts the node and sends a process a message.
+//! A program with a node inside: makes a home, puts a package into it and grants it what it asks for, starts the node and sends a process a message.
 //!
 //! `cargo run --release --example embed -- PACKAGE.transship PROCESS BODY`, for instance with `target/test-packages/puppet.transship main:puppet:test '{"echo":"hello"}'`.
 
@@ -9,6 +9,9 @@ use std::time::Duration;
 use transship::home::Home;
 use transship::message::{Address, Content};
 use transship::node::{Node, NodeOptions};
+use transship::package::Package;
+use transship::package::grants::PackageGrants;
+use transship::package::shelf::ShelfLock;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -18,7 +21,8 @@ async fn main() -> anyhow::Result<()> {
     };
     let folder = tempfile::tempdir()?;
     let home = Home::init(folder.path(), "embedded")?;
-    std::fs::copy(package, home.packages_path().join("package.transship"))?;
+    let package = Package::read(package.as_ref())?;
+    ShelfLock::take(&home)?.install(&package, &PackageGrants::all_of(package.manifest()))?;
 
     let _lock = home.lock()?;
     let node = Node::start(&home, NodeOptions::default()).await?;

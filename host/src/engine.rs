@@ -134,6 +134,13 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Forgets a component that is not going to be started again.
+    pub(crate) fn forget(&self, digest: &str) {
+        self.prepared.lock().remove(digest);
+    }
+}
+
 fn config(cache: &Path, pool: Option<PoolingAllocationConfig>) -> Result<Config, EngineError> {
     let mut config = Config::new();
     config.wasm_component_model(true).epoch_interruption(true);

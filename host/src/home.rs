@@ -5,7 +5,8 @@
 //!      identity.key     the node's name and key pair
 //!      peers.toml       who is known, and what they may do
 //!      vfs/PACKAGE:PUBLISHER/DRIVE/   the drives, for people to look into
-//!      packages/        installed packages          state/   what processes keep
+//!      packages/        installed packages          grants.toml   what was granted to them
+//!      state/           what processes keep
 //!      cache/           compiled code, what can be made again
 //!      log/node.log     one JSON object a line
 //!      control.sock     where a running node takes commands      lock   held by whoever runs the node
@@ -212,6 +213,21 @@ impl Home {
     /// Installed packages.
     pub fn packages_path(&self) -> PathBuf {
         self.folder.join("packages")
+    }
+
+    /// What was granted to packages.
+    pub fn grants_path(&self) -> PathBuf {
+        self.folder.join("grants.toml")
+    }
+
+    /// Writes a file of the home in place of the one that is there, completely or not at all; it is on stable storage afterwards.
+    pub(crate) fn replace(&self, path: &Path, text: &str) -> io::Result<()> {
+        // Removes itself unless it is renamed; its owner's alone.
+        let mut draft = tempfile::Builder::new().prefix(".draft").tempfile_in(&self.folder)?;
+        draft.write_all(text.as_bytes())?;
+        draft.as_file().sync_all()?;
+        draft.persist(path).map_err(|error| error.error)?;
+        File::open(&self.folder)?.sync_all()
     }
 
     /// What can be made again.

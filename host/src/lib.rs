@@ -20,3 +20,4 @@ mod router;
 pub mod state;
 pub mod ticket;
 pub mod vfs;
+pub mod wit;

@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use client::{Client, Received, Reply};
-pub use packages::drives_of;
+pub use packages::{PackageInfo, drives_of};
 
 use crate::engine::{Engine, EngineError, Limits};
 use crate::home::Home;
 use crate::identity::{Identity, IdentityError, PublicKey};
 use crate::link::{Deadlines, Links};
-use crate::message::{NameError, NodeName, PackageId, ProcessId};
+use crate::message::{Address, NameError, NodeName, PackageId, ProcessId};
 use crate::peers::{Peers, PeersError};
 pub use crate::process::ProcessInfo;
 use crate::router::Router;
@@ -72,6 +72,29 @@ pub enum NodeError {
     /// A package is damaged.
     #[error(transparent)]
     Package(#[from] transship_package::PackageError),
+    /// The home's packages could not be read.
+    #[error(transparent)]
+    Shelf(#[from] crate::package::shelf::ShelfError),
+    /// A package does not fit, or lacks another.
+    #[error(transparent)]
+    Ready(#[from] crate::package::ready::ReadyError),
+    /// There is no such package in the home.
+    #[error("this node has no package {0}")]
+    UnknownPackage(String),
+    /// A package depends on one that is stopped, or that could not be loaded.
+    #[error("it needs the package {0}, which is not running: transship start {0}")]
+    NotLoaded(String),
+    /// A package can't be stopped while another that runs depends on it.
+    #[error("{by} needs {package} and runs: stop that first")]
+    Needed {
+        /// The package.
+        package: String,
+        /// What depends on it.
+        by: String,
+    },
+    /// The name is the node's own.
+    #[error("a package can't be named {0}: so the node's owner is called")]
+    Reserved(String),
     /// A process of a package could not be started.
     #[error("process {process} can't be started: {why}")]
     Process {
@@ -107,6 +130,10 @@ pub(crate) struct NodeInner {
     pub(crate) next_name: AtomicU64,
     pub(crate) drives: Mutex<HashMap<String, Drive>>,
     packages: RwLock<HashMap<PackageId, Arc<Loaded>>>,
+    /// Packages that should run and don't, and why.
+    failed: Mutex<HashMap<PackageId, String>>,
+    /// Packages are loaded and stopped one at a time.
+    changing: tokio::sync::Mutex<()>,
     listening: Mutex<Vec<SocketAddr>>,
     home: Home,
 }
@@ -163,6 +190,8 @@ impl Node {
             next_name: AtomicU64::new(1),
             drives: Mutex::default(),
             packages: RwLock::default(),
+            failed: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
             home: home.clone(),
         });
@@ -238,6 +267,35 @@ impl Node {
     /// [`NodeError::Process`] if it runs already, or can't be started.
     pub async fn run(&self, process: &ProcessId) -> Result<bool, NodeError> {
         packages::run(&self.inner, process).await
+    }
+
+    /// What is loaded, in the order of the names, and what is not although it should be.
+    pub fn packages(&self) -> Vec<PackageInfo> {
+        packages::infos(&self.inner)
+    }
+
+    /// Loads a package as it stands in the home now, in place of what is loaded of it, and starts its processes. What depends on it is loaded again too; everything else runs on.
+    ///
+    /// # Errors
+    /// [`NodeError::UnknownPackage`], [`NodeError::Ready`], [`NodeError::NotLoaded`], [`NodeError::Process`]: then it does not run.
+    pub async fn start_package(&self, package: &PackageId) -> Result<(), NodeError> {
+        packages::start_package(&self.inner, package).await
+    }
+
+    /// Ends the processes of a package. False: it did not run.
+    ///
+    /// # Errors
+    /// [`NodeError::Needed`].
+    pub async fn stop_package(&self, package: &PackageId) -> Result<bool, NodeError> {
+        packages::stop_package(&self.inner, package).await
+    }
+
+    /// Starts a script of a package: a process that gets one request with its arguments. None: no loaded package has it.
+    ///
+    /// # Errors
+    /// [`NodeError::Process`].
+    pub async fn start_script(&self, package: &PackageId, script: &str) -> Result<Option<Address>, NodeError> {
+        packages::start_script(&self.inner, package, script).await
     }
 
     /// An endpoint for the program that runs the node.

@@ -1,11 +1,22 @@
 //! The packages of a node: those inside this binary, and those in a file or a folder.
 //!
+//! - [`shelf`]: those of a home
+//! - [`grants`]: what its owner granted to them
+//! - [`ready`]: from a package to components that can be run, with the APIs of others composed in
+//!
 //! What a package is, how it is read and how its parts are composed stands in the crate `transship-package`; this adds only what the build put into the binary.
+
+pub mod grants;
+pub mod ready;
+pub mod shelf;
 
 use std::path::{Path, PathBuf};
 
 pub use transship_package::archive::{EXTENSION, Package, PackageError};
-pub use transship_package::manifest::{Capabilities, Drive, DriveKind, Manifest, ManifestError, OnExit, Process, Rights};
+pub use transship_package::manifest::{
+    Ask, AskError, Capabilities, Dependency, Drive, DriveKind, Manifest, ManifestError, OnExit, Process, Recipe, Rights, Script, Tool,
+};
+pub use transship_package::{fit, source};
 
 /// The packages inside this binary in their one-file form, each with the name of the file that it was built from; none if the binary was built without (see the feature `bundled`).
 pub fn bundled() -> &'static [(&'static str, &'static [u8])] {

@@ -6,12 +6,14 @@
 //! Order in which a process receives: what failed or fell due, then messages as they came. When a process ends, by whatever cause: its mailbox closes (senders fail, nothing waits for ever),
 //! those who wait for its answers are told, its children are ended, its capabilities and all that was made from them end, and then its `on-exit` is carried out.
 
+mod asked;
 pub(crate) mod mailbox;
 pub(crate) mod pending;
 pub(crate) mod run;
 pub(crate) mod supervisor;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::capability::{Capability, CapabilityError, Kind, MAX_HELD};
 use crate::engine::Limits;
 use crate::message::{Address, ProcessId};
+pub(crate) use asked::{Asked, Need};
 use mailbox::Mailbox;
 use pending::{Pending, ReplyTo};
 
@@ -65,6 +68,8 @@ pub(crate) struct Birth {
     pub(crate) held: Vec<Capability>,
     /// Bytes of WebAssembly memory it may have.
     pub(crate) memory_limit: u64,
+    /// What its manifest says of it; none: another process started it, or it is no component.
+    pub(crate) asked: Option<Arc<Asked>>,
 }
 
 /// An endpoint for messages.
@@ -79,6 +84,7 @@ pub(crate) struct Process {
     granted: Vec<Capability>,
     pub(crate) held: Mutex<Vec<Capability>>,
     pub(crate) memory_limit: u64,
+    asked: Option<Arc<Asked>>,
     /// Who waits for an answer of this process.
     pub(crate) owed: Mutex<HashSet<ReplyTo>>,
     pub(crate) children: Mutex<HashSet<ProcessId>>,
@@ -86,6 +92,8 @@ pub(crate) struct Process {
     pub(crate) lanes: Mutex<HashMap<Address, u8>>,
     /// Cancelled to end the process.
     pub(crate) stop: CancellationToken,
+    /// Cancelled when it has ended and all that follows from its end is done.
+    pub(crate) ended: CancellationToken,
     /// Told when the node's owner ends it: if it is to be restarted, it is.
     pub(crate) interrupted: Notify,
     pub(crate) memory: AtomicU64,
@@ -111,10 +119,12 @@ impl Process {
             granted: birth.held,
             held: Mutex::new(held),
             memory_limit: birth.memory_limit,
+            asked: birth.asked,
             owed: Mutex::default(),
             children: Mutex::default(),
             lanes: Mutex::default(),
             stop: CancellationToken::new(),
+            ended: CancellationToken::new(),
             interrupted: Notify::new(),
             memory: AtomicU64::new(0),
             messages_in: AtomicU64::new(0),

@@ -19,9 +19,9 @@ use parking_lot::{Mutex, RwLock};
 use crate::blob::Blob;
 use crate::link::{Head, HeadKind, Inbound, Links, Refusal};
 use crate::message::{Address, Content, MAX_BODY, MAX_CONTEXT, MAX_METADATA, MAX_REMOTE_BLOB, NodeName, ProcessId, RequestId, SendErrorKind};
-use crate::process::Process;
 use crate::process::mailbox::Item;
 use crate::process::pending::{ReplyTo, Request, Then};
+use crate::process::{Need, Process};
 use answers::{Answers, Waiting};
 
 /// How long a sender waits for room in a mailbox of this node.
@@ -158,8 +158,8 @@ impl Router {
     async fn request_here(&self, from: &Process, mut outgoing: Outgoing) -> Result<(), (SendErrorKind, Outgoing)> {
         let Some(target) = self.find(outgoing.target.process()) else { return Err((SendErrorKind::NoSuchProcess, outgoing)) };
         if !from.may_message(&target) {
-            let why = format!("{} is not public and belongs to another package: the capability 'messaging' for it is needed", target.id);
-            return Err((SendErrorKind::Denied(why), outgoing));
+            let why = from.lacks(Need::Messaging(&target.id));
+            return Err((SendErrorKind::Denied(format!("{} is not public, and {why}", target.id)), outgoing));
         }
         let source = self.address_of(&from.id);
         let size = size_of(&outgoing.content);
@@ -204,7 +204,7 @@ impl Router {
 
     async fn request_abroad(&self, from: &Process, outgoing: Outgoing) -> Result<(), (SendErrorKind, Outgoing)> {
         if !from.may_network() {
-            return Err((SendErrorKind::Denied("the capability 'network' is needed to send to another node".into()), outgoing));
+            return Err((SendErrorKind::Denied(from.lacks(Need::Network)), outgoing));
         }
         if let Err(kind) = check_abroad(&outgoing.content) {
             return Err((kind, outgoing));

@@ -5,7 +5,7 @@
 //! - `folder` and `memory`: the two kinds, behind the traits of `backend`; `lent`: which names a drive shows that lends one file.
 //!
 //! What always holds: nothing outside the drive's folder is reached, by whatever name or link (a link is seen, renamed and removed, never followed);
-//! what a handle's rights do not allow is [`VfsError::Denied`]; only regular files are opened. All calls block on the disk: make them where blocking is
+//! what a handle's rights do not allow is [`VfsError::NoRight`]; only regular files are opened. All calls block on the disk: make them where blocking is
 //! allowed. Handles are cheap to clone and go on working after the name is gone. What was created, renamed or removed is on stable storage after the
 //! file's and the directory's `sync`, not before.
 
@@ -108,11 +108,13 @@ struct Inner {
     name: String,
     root: Arc<dyn DirectoryBackend>,
     lent: Option<Arc<Lent>>,
+    /// Of one in memory.
+    quota: Option<u64>,
 }
 
 impl Drive {
-    fn new(name: &str, root: impl DirectoryBackend + 'static, lent: Option<Lent>) -> Self {
-        Self(Arc::new(Inner { name: name.into(), root: Arc::new(root), lent: lent.map(Arc::new) }))
+    fn new(name: &str, root: impl DirectoryBackend + 'static, lent: Option<Lent>, quota: Option<u64>) -> Self {
+        Self(Arc::new(Inner { name: name.into(), root: Arc::new(root), lent: lent.map(Arc::new), quota }))
     }
 
     /// The folder at `path`, which is there. `path` is the owner's, not a guest's: links in it are followed, once, now.
@@ -120,7 +122,7 @@ impl Drive {
     /// # Errors
     /// [`VfsError::NotFound`], [`VfsError::NotADirectory`], or what the system says.
     pub fn folder(name: &str, path: &Path) -> Result<Self, VfsError> {
-        Ok(Self::new(name, folder::Folder::open_ambient(path)?, None))
+        Ok(Self::new(name, folder::Folder::open_ambient(path)?, None, None))
     }
 
     /// Like [`Drive::folder`], making the folder and those above it if they are not there.
@@ -138,12 +140,17 @@ impl Drive {
     /// # Errors
     /// Like [`Drive::folder`]; [`VfsError::InvalidName`] or [`VfsError::NameTooLong`] if `only` is no single name.
     pub fn folder_showing(name: &str, path: &Path, only: &str) -> Result<Self, VfsError> {
-        Ok(Self::new(name, folder::Folder::open_ambient(path)?, Some(Lent::new(only)?)))
+        Ok(Self::new(name, folder::Folder::open_ambient(path)?, Some(Lent::new(only)?), None))
     }
 
     /// A drive in memory that holds at most `quota` bytes: the bytes of its files, and [`ENTRY_COST`] for each entry.
     pub fn memory(name: &str, quota: u64) -> Self {
-        Self::new(name, memory::MemoryDirectory::root(quota), None)
+        Self::new(name, memory::MemoryDirectory::root(quota), None, Some(quota))
+    }
+
+    /// The most bytes that it holds, if it is in memory.
+    pub fn memory_quota(&self) -> Option<u64> {
+        self.0.quota
     }
 
     /// Its full name.

@@ -4,7 +4,7 @@
 //! is in it. It is made from a folder ([`crate::source`]) or from the one-file form.
 //!
 //! The one-file form is a tar archive that `tar tf` can read. Its first entry, `transship-package`, says the version of the format and the SHA-256 of everything after it: so one
-//! changed, missing or added byte is found before anything is believed. Then come `package.toml` and the component files in the order of their names. Times, owners and modes are fixed,
+//! changed, missing or added byte is found before anything is believed. Then come `package.toml`, and the component files and (of a package with an API) the WIT text `wit/FOLDER/FILE.wit`, in the order of their names. Times, owners and modes are fixed,
 //! so that equal contents give equal files. [`Package::digest`] is that SHA-256: it names the contents.
 //!
 //! The digest finds damage; it says nothing of who made the package.
@@ -21,15 +21,20 @@ use data_encoding::HEXLOWER;
 use crate::compose::ComposeError;
 use crate::manifest::written::Written;
 use crate::manifest::{FILE_NAME, MAX_MANIFEST, Manifest, ManifestError};
+use crate::names::check_wit_name;
 use crate::source;
 
 /// The most bytes in one component.
 pub const MAX_COMPONENT: u64 = 64 << 20;
 /// The most bytes in a package.
 pub const MAX_PACKAGE: u64 = 256 << 20;
+/// The most bytes in one file of WIT text.
+pub const MAX_WIT: u64 = 1 << 20;
 /// How the files are named by convention: `NAME.transship`.
 pub const EXTENSION: &str = "transship";
 
+/// Where WIT text is in a package.
+pub(crate) const WIT_FOLDER: &str = "wit/";
 /// The entry that tells format and digest.
 const HEAD_NAME: &str = "transship-package";
 const FORMAT: &str = "transship package 1\n";
@@ -93,6 +98,9 @@ pub enum PackageError {
         /// What it seems to be.
         found: &'static str,
     },
+    /// WIT text that is none, or stands where it can't.
+    #[error("{0}")]
+    Wit(String),
     /// Too large.
     #[error("{what} has {length} bytes; at most {most}")]
     TooLarge {
@@ -215,10 +223,14 @@ impl Package {
             return Err(PackageError::MissingFile { file: (*missing).into(), looked: String::new() });
         }
         for (name, range) in &files {
-            if !named.contains(name.as_str()) {
+            let bytes = content.get(range.clone()).unwrap_or_default();
+            if named.contains(name.as_str()) {
+                check_component(name, bytes)?;
+            } else if manifest.api.is_some() && name.starts_with(WIT_FOLDER) {
+                check_wit(name, bytes)?;
+            } else {
                 return Err(PackageError::UnexpectedFile(name.clone()));
             }
-            check_component(name, content.get(range.clone()).unwrap_or_default())?;
         }
         let digest = HEXLOWER.encode(digest(&SHA256, &content).as_ref());
         Ok(Self { manifest, content, files, digest })
@@ -282,6 +294,17 @@ impl Package {
         self.manifest.components.iter().filter_map(|(name, file)| Some((name.as_str(), self.file(file)?)))
     }
 
+    /// The component that others may compose in, if the package has one.
+    pub fn api(&self) -> Option<&[u8]> {
+        self.file(self.manifest.api.as_deref()?)
+    }
+
+    /// The WIT text that describes its API: `FOLDER/FILE.wit` and the text.
+    pub fn wit(&self) -> impl Iterator<Item = (&str, &str)> {
+        let texts = self.files.iter().filter_map(|(name, range)| Some((name.strip_prefix(WIT_FOLDER)?, self.content.get(range.clone())?)));
+        texts.filter_map(|(name, bytes)| Some((name, std::str::from_utf8(bytes).ok()?)))
+    }
+
     fn file(&self, name: &str) -> Option<&[u8]> {
         self.content.get(self.files.get(name)?.clone())
     }
@@ -300,6 +323,15 @@ pub(crate) fn check_component(name: &str, bytes: &[u8]) -> Result<(), PackageErr
         "something else"
     };
     Err(PackageError::NotAComponent { file: name.into(), found })
+}
+
+/// Checks WIT text and its name, `wit/FOLDER/FILE.wit`.
+pub(crate) fn check_wit(name: &str, bytes: &[u8]) -> Result<(), PackageError> {
+    bounded(&format!("'{name}'"), bytes.len() as u64, MAX_WIT)?;
+    let parts = name.strip_prefix(WIT_FOLDER).and_then(|rest| rest.split_once('/'));
+    let (folder, file) = parts.ok_or_else(|| PackageError::UnexpectedFile(name.into()))?;
+    check_wit_name(folder, false).and_then(|()| check_wit_name(file, true)).map_err(|error| PackageError::Wit(error.to_string()))?;
+    std::str::from_utf8(bytes).map(drop).map_err(|_| PackageError::Wit(format!("'{name}' is not text in UTF-8")))
 }
 
 /// Reads a file, and no more of it than may be.

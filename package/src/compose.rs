@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use wac_graph::types::{ItemKind, Package, SubtypeChecker, are_semver_compatible};
+use wac_graph::types::{ItemKind, Package, SubtypeChecker, Types, are_semver_compatible};
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, NodeId, PackageId};
 
 /// Why components don't fit together. `part` is the name of a plug as the caller gave it, or `socket`.
@@ -96,6 +96,15 @@ pub fn plug(socket: &[u8], plugs: &[(&str, &[u8])]) -> Result<Vec<u8>, ComposeEr
         graph.export(node, &export).map_err(|error| ComposeError::Failed(chain(&error)))?;
     }
     graph.encode(EncodeOptions::default()).map_err(|error| encoding_error(&error))
+}
+
+/// Whether a plug exports anything that the socket imports, by name and line of versions.
+///
+/// # Errors
+/// [`ComposeError::Invalid`] if one of them is not a component.
+pub fn meets(socket: &[u8], plug: &[u8]) -> Result<bool, ComposeError> {
+    let imports = names(socket, Side::Imports)?;
+    Ok(names(plug, Side::Exports)?.iter().any(|export| imports.iter().any(|import| import == export || are_semver_compatible(export, import))))
 }
 
 /// The names of what a component imports (interfaces, and functions of its world).
@@ -187,8 +196,13 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// Reads a component into a collection of types, to compare it with others there.
+pub(crate) fn register_in(types: &mut Types, name: &str, bytes: &[u8]) -> Result<Package, String> {
+    Package::from_bytes(name, None, bytes, types).map_err(|error| format!("it is not a valid component: {error:#}"))
+}
+
 /// The path to a difference between two types and the difference, in fewer words than the checker's.
-fn in_words(error: &anyhow::Error) -> String {
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
     let short = |step: String| {
         let step = step.strip_prefix("mismatched type for ").unwrap_or(&step).to_owned();
         if let Some(name) = step.strip_prefix("export ") {

@@ -8,11 +8,13 @@
 //! - [`archive`]: [`Package`], and its one-file form
 //! - [`source`]: from a folder with a manifest to a package: finding the components and composing them
 //! - [`compose`]: plugging one component's exports into another's imports, and saying in plain words why they don't fit
+//! - [`fit`]: whether a component fits what a node offers
 //!
 //! This crate runs nothing and knows nothing of nodes: whether a wish of the manifest is granted is the node's business.
 
 pub mod archive;
 pub mod compose;
+pub mod fit;
 pub mod manifest;
 pub mod names;
 mod size;

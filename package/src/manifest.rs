@@ -10,10 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{NameError, ProcessName, check_file_name, check_name};
+use crate::names::{NameError, PackageName, ProcessName};
 
+mod ask;
+mod resolve;
 pub(crate) mod written;
-use written::{Written, WrittenDrive, WrittenProcess, nearest};
+
+pub use ask::{Ask, AskError};
+use written::Written;
 
 /// The name of the manifest in a package.
 pub const FILE_NAME: &str = "package.toml";
@@ -59,9 +63,12 @@ pub enum ManifestError {
         /// The nearest known one, or all.
         known: String,
     },
-    /// Two processes have one name.
-    #[error("two processes are named '{0}'")]
+    /// Two processes, or a process and a script, have one name.
+    #[error("two processes or scripts are named '{0}'")]
     Twice(String),
+    /// A component is there that nothing says how to build.
+    #[error("[build] says with no tool how '{0}' is made: write [build.\"{0}\"] with tool = \"cargo\", \"python\" or \"javascript\"")]
+    NoRecipe(String),
     /// A number or a count out of its bounds.
     #[error("{at}: {problem}")]
     Limit {
@@ -95,7 +102,7 @@ pub enum OnExit {
 }
 
 /// One thing that may be done with a drive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
     /// See names, sizes and times.
@@ -173,6 +180,63 @@ pub struct Process {
     pub memory_limit: u64,
 }
 
+/// What runs once, when the node's owner says so: it gets one request, whose body is a JSON array of the arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Script {
+    /// The name of its component: a key of [`Manifest::components`].
+    pub component: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// What it asks for.
+    pub capabilities: Capabilities,
+    /// The most memory that it may use, in bytes.
+    pub memory_limit: u64,
+}
+
+/// Another package that this one needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Dependency {
+    /// Which versions of it will do.
+    pub version: semver::VersionReq,
+    /// The digest of the only one that will do, in hexadecimal.
+    pub digest: Option<String>,
+}
+
+/// What makes a component out of its sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tool {
+    /// cargo-component.
+    Cargo,
+    /// componentize-py.
+    Python,
+    /// componentize-js.
+    Javascript,
+}
+
+/// How a component is made, for `transship package build`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    /// With what.
+    pub tool: Tool,
+    /// Where its sources are, relative to the package's folder.
+    #[serde(default = "here")]
+    pub folder: String,
+    /// The crate (none: the file's name without its ending), the Python module (none: `app`), or the JavaScript file (none: `app.js`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The world in `FOLDER/wit`, for Python and JavaScript. None: the only one there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
+}
+
+fn here() -> String {
+    ".".into()
+}
+
 /// A checked manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -191,6 +255,12 @@ pub struct Manifest {
     pub components: BTreeMap<String, String>,
     /// The processes that are started, in this order.
     pub processes: Vec<Process>,
+    /// What can be run once, by name.
+    pub scripts: BTreeMap<String, Script>,
+    /// The file of the component that others may compose in. It is none of [`Manifest::components`].
+    pub api: Option<String>,
+    /// The packages that it needs.
+    pub dependencies: BTreeMap<PackageName, Dependency>,
 }
 
 impl Manifest {
@@ -204,120 +274,25 @@ impl Manifest {
 
     /// Reads without checking more than the shape.
     pub(crate) fn read(text: &str) -> Result<Written, ManifestError> {
-        bounded("the manifest", "bytes", text.len(), MAX_MANIFEST)?;
+        resolve::bounded("the manifest", "bytes", text.len(), MAX_MANIFEST)?;
         Written::parse(text)
     }
 
     pub(crate) fn resolve(written: &Written) -> Result<Self, ManifestError> {
-        name("name", &written.name)?;
-        name("publisher", &written.publisher)?;
-        bounded("[components]", "components", written.components.len(), MAX_ENTRIES)?;
-        bounded("[drives]", "drives", written.drives.len(), MAX_ENTRIES)?;
-        bounded("[[process]]", "processes", written.process.len(), MAX_ENTRIES)?;
-        if written.components.is_empty() {
-            return Err(limit("[components]", "a package has at least one component"));
-        }
-        for (component, file) in &written.components {
-            name("[components]", component)?;
-            file_name(&format!("[components] {component}"), file)?;
-        }
-        for (component, plugs) in &written.compose {
-            known("[compose]", "component", component, written.components.keys())?;
-            plugs.iter().try_for_each(|plug| file_name(&format!("[compose] {component}"), plug))?;
-        }
-        let files: BTreeSet<&String> = written.components.values().chain(written.compose.values().flatten()).collect();
-        for file in written.build.keys() {
-            known("[build]", "component file", file, files.iter().copied())?;
-        }
-        let drives = written.drives.iter().map(|(drive, text)| Ok((drive.clone(), resolve_drive(drive, text)?))).collect::<Result<_, _>>()?;
-        let processes = written.process.iter().map(|process| resolve_process(process, written)).collect::<Result<Vec<_>, _>>()?;
-        let mut names = BTreeSet::new();
-        if let Some(twice) = processes.iter().find(|process| !names.insert(&process.name)) {
-            return Err(ManifestError::Twice(twice.name.clone()));
-        }
-        Ok(Self {
-            name: written.name.clone(),
-            publisher: written.publisher.clone(),
-            version: written.version.clone(),
-            description: written.description.clone(),
-            drives,
-            components: written.components.clone(),
-            processes,
-        })
+        resolve::manifest(written)
     }
 
     /// The names of the component files, each once.
     pub fn files(&self) -> BTreeSet<&str> {
-        self.components.values().map(String::as_str).collect()
+        self.components.values().chain(&self.api).map(String::as_str).collect()
     }
-}
 
-fn resolve_drive(drive: &str, written: &WrittenDrive) -> Result<Drive, ManifestError> {
-    let at = format!("[drives.{drive}]");
-    name(&at, drive)?;
-    if written.quota.is_some_and(|quota| quota == 0 || quota > MAX_QUOTA) {
-        return Err(limit(&at, &format!("a quota is 1 to {MAX_QUOTA} bytes")));
+    /// All that its processes and scripts ask for, each with the name of the one that asks.
+    pub fn asks(&self) -> BTreeMap<String, BTreeSet<Ask>> {
+        let processes = self.processes.iter().map(|process| (process.name.clone(), process.capabilities.asks()));
+        let scripts = self.scripts.iter().map(|(name, script)| (name.clone(), script.capabilities.asks()));
+        processes.chain(scripts).collect()
     }
-    let quota = match (written.kind, written.quota) {
-        // Refused, since a limit that nobody keeps is worse than none.
-        (DriveKind::Folder, Some(_)) => return Err(limit(&at, "only a drive of kind \"memory\" has a quota")),
-        (DriveKind::Folder, None) => None,
-        (DriveKind::Memory, quota) => Some(quota.unwrap_or(DEFAULT_MEMORY_QUOTA)),
-    };
-    Ok(Drive { kind: written.kind, quota })
-}
-
-fn resolve_process(process: &WrittenProcess, written: &Written) -> Result<Process, ManifestError> {
-    name("[[process]] name", &process.name)?;
-    let at = format!("[[process]] {}", process.name);
-    known(&at, "component", &process.component, written.components.keys())?;
-    let mut drives = BTreeMap::new();
-    for (drive, rights) in &process.capabilities.drives {
-        known(&format!("{at}, capabilities"), "drive", drive, written.drives.keys())?;
-        drives.insert(drive.clone(), rights.iter().copied().collect());
-    }
-    let messaging = process.capabilities.messaging.iter().map(|process| process.parse::<ProcessName>());
-    let messaging = messaging.collect::<Result<_, _>>().map_err(|source| ManifestError::Name { at: format!("{at}, messaging"), source })?;
-    let memory_limit = process.limits.memory.unwrap_or(DEFAULT_MEMORY_LIMIT);
-    if !(MIN_MEMORY_LIMIT..=MAX_MEMORY_LIMIT).contains(&memory_limit) {
-        return Err(limit(&format!("{at}, limits"), &format!("memory is {MIN_MEMORY_LIMIT} to {MAX_MEMORY_LIMIT} bytes")));
-    }
-    Ok(Process {
-        name: process.name.clone(),
-        component: process.component.clone(),
-        on_exit: process.on_exit,
-        public: process.public,
-        capabilities: Capabilities { network: process.capabilities.network, spawning: process.capabilities.spawning, drives, messaging },
-        memory_limit,
-    })
-}
-
-fn name(at: &str, name: &str) -> Result<(), ManifestError> {
-    check_name(name).map_err(|source| ManifestError::Name { at: at.into(), source })
-}
-
-fn file_name(at: &str, name: &str) -> Result<(), ManifestError> {
-    check_file_name(name).map_err(|source| ManifestError::Name { at: at.into(), source })
-}
-
-fn known<'a>(at: &str, kind: &'static str, name: &str, all: impl Iterator<Item = &'a String> + Clone) -> Result<(), ManifestError> {
-    if all.clone().any(|one| one == name) {
-        return Ok(());
-    }
-    let known = match nearest(name, all.clone().map(String::as_str)) {
-        Some(word) => format!("did you mean '{word}'?"),
-        None if all.clone().next().is_none() => "the manifest declares none".into(),
-        None => format!("there are: {}", all.map(String::as_str).collect::<Vec<_>>().join(", ")),
-    };
-    Err(ManifestError::Unknown { at: at.into(), kind, name: name.into(), known })
-}
-
-fn bounded(at: &str, what: &str, count: usize, most: usize) -> Result<(), ManifestError> {
-    if count > most { Err(limit(at, &format!("{count} {what}; at most {most}"))) } else { Ok(()) }
-}
-
-fn limit(at: &str, problem: &str) -> ManifestError {
-    ManifestError::Limit { at: at.into(), problem: problem.into() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The names that stand in a manifest: of packages, processes, drives and components, and of the files in a package.
 //!
-//! A [`ProcessName`] that exists has valid parts: parsing is the only way to make one.
+//! A [`ProcessName`] or a [`PackageName`] that exists has valid parts: parsing is the only way to make one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +19,12 @@ pub enum NameError {
     /// Not `process:package:publisher`.
     #[error("'{0}' is not a process: write process:package:publisher")]
     Process(String),
+    /// Not `package:publisher`.
+    #[error("'{0}' is not a package: write package:publisher")]
+    Package(String),
+    /// Not a plain file name that ends with `.wit`, or not in a folder of a plain name.
+    #[error("'{0}' is not the name of a WIT file: use plain names of letters, digits, '-', '_' and '.', and the ending .wit")]
+    Wit(String),
     /// Not a plain file name that ends with `.wasm`.
     #[error("'{0}' is not the name of a component file: use a plain name that ends with .wasm, of letters, digits, '-', '_' and '.', without any folder")]
     File(String),
@@ -44,6 +50,18 @@ pub fn check_file_name(name: &str) -> Result<(), NameError> {
     let goes_on_well = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     let ends_well = name.strip_suffix(".wasm").is_some_and(|stem| !stem.is_empty());
     if starts_well && goes_on_well && ends_well && name.len() <= MAX_FILE_NAME { Ok(()) } else { Err(NameError::File(shortened(name))) }
+}
+
+/// Checks a part of the path of a WIT file in a package: the name of a folder, or with `file` that of a file.
+///
+/// # Errors
+/// [`NameError::Wit`] if it is not one.
+pub fn check_wit_name(name: &str, file: bool) -> Result<(), NameError> {
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let goes_on_well = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let ends_well = !file || name.strip_suffix(".wit").is_some_and(|stem| !stem.is_empty());
+    // Both and what stands before them fit into the hundred bytes of a name in an archive.
+    if starts_well && goes_on_well && ends_well && name.len() <= 40 { Ok(()) } else { Err(NameError::Wit(shortened(name))) }
 }
 
 fn shortened(text: &str) -> String {
@@ -96,6 +114,44 @@ impl FromStr for ProcessName {
     }
 }
 
+/// The name of a package, printed `package:publisher`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PackageName {
+    package: String,
+    publisher: String,
+}
+
+impl PackageName {
+    /// The package's own name.
+    pub fn package(&self) -> &str {
+        &self.package
+    }
+
+    /// Its publisher.
+    pub fn publisher(&self) -> &str {
+        &self.publisher
+    }
+}
+
+impl fmt::Display for PackageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.package, self.publisher)
+    }
+}
+
+impl FromStr for PackageName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let Some((package, publisher)) = text.split_once(':').filter(|(_, publisher)| !publisher.contains(':')) else {
+            return Err(NameError::Package(shortened(text)));
+        };
+        check_name(package)?;
+        check_name(publisher)?;
+        Ok(Self { package: package.into(), publisher: publisher.into() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +184,23 @@ mod tests {
         assert_eq!("a:b".parse::<ProcessName>(), Err(NameError::Process("a:b".into())));
         assert_eq!("a:b:c:d".parse::<ProcessName>(), Err(NameError::Process("a:b:c:d".into())));
         assert_eq!("a:B:c".parse::<ProcessName>(), Err(NameError::Name("B".into())));
+    }
+
+    #[test]
+    fn a_package_name_has_two_parts() {
+        let name: PackageName = "file-transfer:transship".parse().unwrap();
+        assert_eq!((name.to_string().as_str(), name.package(), name.publisher()), ("file-transfer:transship", "file-transfer", "transship"));
+        for bad in ["a", "a:b:c", "a:", "A:b"] {
+            assert!(bad.parse::<PackageName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_wit_file_is_a_plain_name_in_a_folder_of_a_plain_name() {
+        check_wit_name("file-transfer", false).unwrap();
+        check_wit_name("types.wit", true).unwrap();
+        for bad in ["", ".wit", "..", "a/b.wit", "types.txt", &format!("{}.wit", "x".repeat(40))] {
+            assert!(check_wit_name(bad, true).is_err(), "{bad:?}");
+        }
     }
 }

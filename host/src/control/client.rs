@@ -3,6 +3,8 @@
 //! A [`ControlClient`] is shared by cloning. A task of its own reads and writes; it never waits for the program, because the node keeps at most
 //! [`MAX_INCOMING`] requests unanswered. When the connection ends, every wait ends with [`ControlError::Ended`].
 
+mod packages;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

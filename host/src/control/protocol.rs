@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::identity::PublicKey;
-use crate::message::{Address, MAX_BODY, MAX_METADATA, ProcessId, SendErrorKind};
-use crate::node::ProcessInfo;
+use crate::message::{Address, MAX_BODY, MAX_METADATA, PackageId, ProcessId, SendErrorKind};
+use crate::node::{PackageInfo, ProcessInfo};
 use crate::rights::Rights;
 
 /// Changes when a frame changes its meaning.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The most calls of one connection that are under way at a time; the node reads no further until one is answered.
 pub const MAX_CALLS: usize = 64;
 /// The most requests to one connection that wait for the client's answer.
@@ -105,6 +105,29 @@ pub enum Call {
     Run {
         /// Which.
         process: ProcessId,
+    },
+    /// Which packages are loaded?
+    Packages,
+    /// Load a package as it stands in the home now, in place of what is loaded of it.
+    StartPackage {
+        /// Which.
+        package: PackageId,
+    },
+    /// End the processes of a package.
+    StopPackage {
+        /// Which.
+        package: PackageId,
+    },
+    /// Run a script of a package; its response is the reply. Meanwhile it may make requests of this connection.
+    Script {
+        /// Whose.
+        package: PackageId,
+        /// Which.
+        script: String,
+        /// What it is told.
+        arguments: Vec<String>,
+        /// How long to wait for the response, in milliseconds.
+        timeout: u64,
     },
     /// Who is known?
     Peers,
@@ -192,6 +215,8 @@ pub enum Reply {
     Info(NodeInfo),
     /// What runs.
     Processes(Vec<ProcessInfo>),
+    /// What is loaded, and what is not although it should be.
+    Packages(Vec<PackageInfo>),
     /// Who is known.
     Peers(Vec<PeerInfo>),
     /// A peer as it is after it was added or changed.

@@ -3,6 +3,8 @@
 //! A single task reads, waits for the calls under way, and passes on what processes ask; a second future beside it writes. All that a connection holds (its endpoint,
 //! what it lent, the answers it owes) is in a [`Session`] and ends with it.
 
+mod packages;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
@@ -27,6 +29,7 @@ use crate::node::{Client, Node, Received};
 use crate::rights::Rights;
 use crate::ticket::Ticket;
 use crate::vfs::Drive;
+use packages::plain;
 
 /// Frames that may wait for a slow command before the session does.
 const WRITE_AHEAD: usize = 4;
@@ -36,6 +39,8 @@ const MAX_TIMEOUT: u64 = 86_400_000;
 const MAX_LENT: usize = 1024;
 
 type Out = mpsc::Sender<Frame<FromNode>>;
+/// What came of a call, with body and blob.
+type Answered = Result<(Reply, Bytes, Option<Bytes>), Refusal>;
 type Calls<'a> = FuturesUnordered<Pin<Box<dyn Future<Output = Frame<FromNode>> + Send + 'a>>>;
 
 pub(super) async fn run<S: AsyncRead + AsyncWrite>(node: Node, stream: S) -> Result<(), FrameError> {
@@ -129,8 +134,11 @@ impl Session {
                     self.message(&target, content, timeout).await
                 }
             },
-            Call::Run { process } => self.run(&process).await.map(|reply| (reply, Bytes::new(), None)),
-            other => self.manage(other).map(|reply| (reply, Bytes::new(), None)),
+            Call::Run { process } => self.run(&process).await.map(plain),
+            Call::StartPackage { package } => self.start_package(&package).await.map(plain),
+            Call::StopPackage { package } => self.stop_package(&package).await.map(plain),
+            Call::Script { package, script, arguments, timeout } => self.script(&package, &script, &arguments, timeout).await,
+            other => self.manage(other).map(plain),
         };
         match answered {
             Ok((reply, body, blob)) => Frame { head: FromNode::Answer { number, result: Ok(reply) }, body, blob },
@@ -138,7 +146,7 @@ impl Session {
         }
     }
 
-    async fn message(&self, target: &Address, content: Content, timeout: Option<u64>) -> Result<(Reply, Bytes, Option<Bytes>), Refusal> {
+    async fn message(&self, target: &Address, content: Content, timeout: Option<u64>) -> Answered {
         let Some(timeout) = timeout else {
             self.client.send(target, content).await.map_err(Refusal::Send)?;
             return Ok((Reply::Done, Bytes::new(), None));
@@ -152,7 +160,10 @@ impl Session {
 
     fn manage(&self, call: Call) -> Result<Reply, Refusal> {
         match call {
-            Call::Message { .. } | Call::Run { .. } => Err(Refusal::Invalid("it is answered elsewhere".into())),
+            Call::Message { .. } | Call::Run { .. } | Call::StartPackage { .. } | Call::StopPackage { .. } | Call::Script { .. } => {
+                Err(Refusal::Invalid("it is answered elsewhere".into()))
+            }
+            Call::Packages => Ok(Reply::Packages(self.node.packages())),
             Call::Lend { folder, rights, only } => self.lend(&folder, rights, only.as_deref()),
             Call::Info => Ok(Reply::Info(NodeInfo {
                 name: self.node.name().into(),

@@ -86,7 +86,7 @@ impl From<VfsError> for vfs::VfsError {
     fn from(error: VfsError) -> Self {
         match error {
             VfsError::NotFound(name) => Self::NotFound(name),
-            VfsError::Denied(why) => Self::Denied(why),
+            VfsError::Denied(why) | VfsError::NoRight(_, why) => Self::Denied(why),
             VfsError::InvalidName(why) => Self::InvalidName(why),
             VfsError::NameTooLong(name) => Self::NameTooLong(name),
             VfsError::Exists(name) => Self::Exists(name),

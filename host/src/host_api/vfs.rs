@@ -12,6 +12,7 @@ use super::{BlobHandle, DirectoryHandle, FileHandle, Guest};
 use crate::blob::Blob;
 use crate::capability::{Capability, Kind};
 use crate::digest::digest_blocking;
+use crate::process::Need;
 use crate::vfs::{self, Directory, File};
 
 type Outcome<T> = wasmtime::Result<Result<T, VfsError>>;
@@ -47,8 +48,12 @@ impl Guest {
         if !handle.capability.valid() {
             return Ok(Err(revoked()));
         }
-        let directory = handle.directory.clone();
-        Ok(tokio::task::spawn_blocking(move || work(&directory)).await?.map_err(Into::into))
+        let (directory, drive) = (handle.directory.clone(), handle.directory.drive().to_owned());
+        let result = tokio::task::spawn_blocking(move || work(&directory)).await?;
+        Ok(result.map_err(|error| match error {
+            vfs::VfsError::NoRight(right, why) => VfsError::Denied(format!("{why}; {}", self.process.lacks(Need::Drive(&drive, Some(right))))),
+            other => other.into(),
+        }))
     }
 
     fn room_for_a_file(&self) -> Result<(), VfsError> {
@@ -86,9 +91,7 @@ impl Host for Guest {
             .cloned();
         match found {
             Some(capability) => self.open(&capability),
-            None => Ok(Err(VfsError::Denied(format!(
-                "this process holds no capability for the drive {full}: its manifest can ask for it under [process.capabilities] drives"
-            )))),
+            None => Ok(Err(VfsError::Denied(self.process.lacks(Need::Drive(&full, None))))),
         }
     }
 

@@ -55,7 +55,7 @@ impl Client {
         let node = node.inner.clone();
         let id = ProcessId::of_client(rand::random());
         let address = node.router.address_of(&id);
-        let birth = Birth { id, parent: None, component: "client".into(), public: false, owner: true, held: Vec::new(), memory_limit: 0 };
+        let birth = Birth { id, parent: None, component: "client".into(), public: false, owner: true, held: Vec::new(), memory_limit: 0, asked: None };
         let process = Arc::new(Process::new(birth, &node.limits));
         node.router.enter(&process);
         Self { node, process, address }
@@ -90,6 +90,11 @@ impl Client {
     pub async fn send(&self, target: &Address, content: Content) -> Result<(), SendErrorKind> {
         let outgoing = Outgoing { target: target.clone(), content, expects: None, then: Then::Receive { context: None }, inherited: None };
         self.node.router.send_request(&self.process, outgoing).await.map_err(|(kind, _)| kind)
+    }
+
+    /// Whether requests wait to be received.
+    pub(crate) fn unread(&self) -> bool {
+        self.process.mailbox.waiting().0 > 0
     }
 
     /// Waits for the next request of a process. None: the node has ended.

@@ -10,10 +10,11 @@ use tokio::sync::oneshot;
 
 use super::NodeInner;
 use crate::capability::{Capability, Kind};
-use crate::engine::EngineError;
+use crate::host_api::{Guest, ProcessPre};
 use crate::message::{Address, PackageId, ProcessId};
+use crate::package::ready::ReadyComponent;
 use crate::process::run::{self, OnExit};
-use crate::process::{Birth, Process};
+use crate::process::{Birth, Need, Process};
 
 /// How long a spawn waits for a place.
 const PLACE_WAIT: Duration = Duration::from_secs(5);
@@ -47,7 +48,7 @@ pub(crate) enum SpawnRefusal {
 /// Starts a child of `parent`.
 pub(crate) async fn spawn_child(node: &Arc<NodeInner>, parent: &Arc<Process>, wanted: Wanted) -> Result<Address, SpawnRefusal> {
     if !parent.holds(|kind| matches!(kind, Kind::Spawning)) {
-        return Err(SpawnRefusal::Denied("the capability 'spawning' is needed: the manifest can ask for it under [process.capabilities]".into()));
+        return Err(SpawnRefusal::Denied(parent.lacks(Need::Spawning)));
     }
     if parent.children.lock().len() >= node.limits.children as usize {
         return Err(SpawnRefusal::Limit(format!("a process has at most {} children", node.limits.children)));
@@ -70,24 +71,27 @@ pub(crate) async fn spawn_child(node: &Arc<NodeInner>, parent: &Arc<Process>, wa
         owner: false,
         held,
         memory_limit: parent.memory_limit,
+        asked: None,
     };
     start(node, package, birth, wanted.on_exit).await
 }
 
+/// Compiles a component, or finds it compiled on the disk.
+async fn prepare(node: &Arc<NodeInner>, package: &PackageId, name: &str, component: &ReadyComponent) -> Result<ProcessPre<Guest>, SpawnRefusal> {
+    let (engine, name, wanted) = (node.engine.clone(), name.to_owned(), component.clone());
+    let prepared = tokio::task::spawn_blocking(move || engine.prepare(&name, &wanted.digest, &wanted.bytes)).await;
+    match prepared.map_err(|error| SpawnRefusal::Failed(error.to_string()))? {
+        Ok(prepared) => Ok(prepared),
+        Err(error) => Err(SpawnRefusal::Failed(node.explain(package, component, error.to_string()).await)),
+    }
+}
+
 /// Starts a process of `package` and waits until it is instantiated.
 pub(crate) async fn start(node: &Arc<NodeInner>, package: &PackageId, birth: Birth, on_exit: OnExit) -> Result<Address, SpawnRefusal> {
-    let loaded = node.package(package).ok_or_else(|| SpawnRefusal::NoSuchComponent(package.to_string()))?;
-    let component = loaded.component(&birth.component).ok_or_else(|| SpawnRefusal::NoSuchComponent(birth.component.clone()))?;
-    let engine = node.engine.clone();
-    let prepared = match engine.prepared(&component.digest) {
+    let component = node.component(package, &birth.component).ok_or_else(|| SpawnRefusal::NoSuchComponent(birth.component.clone()))?;
+    let prepared = match node.engine.prepared(&component.digest) {
         Some(prepared) => prepared,
-        None => {
-            let name = birth.component.clone();
-            tokio::task::spawn_blocking(move || engine.prepare(&name, &component.digest, &component.bytes))
-                .await
-                .map_err(|error| SpawnRefusal::Failed(error.to_string()))?
-                .map_err(|error: EngineError| SpawnRefusal::Failed(error.to_string()))?
-        }
+        None => prepare(node, package, &birth.component, &component).await?,
     };
     let slot = match tokio::time::timeout(PLACE_WAIT, node.places.clone().acquire_owned()).await {
         Ok(Ok(slot)) => slot,

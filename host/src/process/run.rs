@@ -89,6 +89,7 @@ pub(crate) async fn run(
     {
         send_last_words(&node, &process, &end, requests).await;
     }
+    process.ended.cancel();
 }
 
 fn end_children(node: &NodeInner, process: &Process) {

@@ -24,7 +24,8 @@ impl World {
     }
 
     fn process(&self, id: &str, public: bool) -> Arc<Process> {
-        let birth = Birth { id: id.parse().unwrap(), parent: None, component: "c".into(), public, owner: false, held: Vec::new(), memory_limit: 0 };
+        let birth =
+            Birth { id: id.parse().unwrap(), parent: None, component: "c".into(), public, owner: false, held: Vec::new(), memory_limit: 0, asked: None };
         let process = Arc::new(Process::new(birth, &self.limits));
         assert!(self.router.enter(&process));
         process

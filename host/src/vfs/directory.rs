@@ -41,7 +41,7 @@ impl Directory {
     /// Opens a file. To read needs `read`; to write, create or truncate needs `write`. `exclusive` counts with `create` only.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::Exists`] if `exclusive`, [`VfsError::IsADirectory`], [`VfsError::Denied`] also for what is no regular file, and others.
+    /// [`VfsError::NotFound`], [`VfsError::Exists`] if `exclusive`, [`VfsError::IsADirectory`], [`VfsError::Denied`], [`VfsError::NoRight`] also for what is no regular file, and others.
     pub fn open_file(&self, path: &str, how: OpenFlags) -> Result<File, VfsError> {
         let path = self.place(path)?;
         let changes = how.write || how.create || how.truncate;
@@ -67,7 +67,7 @@ impl Directory {
     /// Opens a directory below this one; with `create`, makes it and those above it if they are not there, which needs `write`.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::NotADirectory`], [`VfsError::Denied`] and others.
+    /// [`VfsError::NotFound`], [`VfsError::NotADirectory`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.
     pub fn open_directory(&self, path: &str, create: bool) -> Result<Self, VfsError> {
         let path = self.place(path)?;
         self.refuse_if_lent(&path)?;
@@ -75,7 +75,7 @@ impl Directory {
             self.need(WRITE, "creating directories")?;
         }
         if self.rights == Rights::NONE {
-            return Err(self.lacks("opening directories", "one of the rights list, read and write"));
+            return Err(self.lacks(Rights { list: true, ..Rights::NONE }, "opening directories", "one of the rights list, read and write"));
         }
         Ok(Self { drive: self.drive.clone(), backend: self.backend.open_directory(&path, create)?, rights: self.rights, lent: None })
     }
@@ -85,7 +85,7 @@ impl Directory {
     /// What no path can name (see [`RelativePath`]) is left out. Takes memory for `limit` names, however many there are.
     ///
     /// # Errors
-    /// [`VfsError::Limit`], [`VfsError::Denied`] and others.
+    /// [`VfsError::Limit`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.
     pub fn entries(&self, after: Option<&str>, limit: u32) -> Result<DirectoryPage, VfsError> {
         self.need(LIST, "listing")?;
         if limit == 0 || limit > MAX_PAGE {
@@ -98,11 +98,11 @@ impl Directory {
     /// What is known of what stands there; of a link, not of what it points to. Needs `list` or `read`.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::Denied`] and others.
+    /// [`VfsError::NotFound`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.
     pub fn metadata(&self, path: &str) -> Result<Metadata, VfsError> {
         let path = self.place(path)?;
         if !self.rights.list && !self.rights.read {
-            return Err(self.lacks("looking at a file", "the right list or read"));
+            return Err(self.lacks(Rights { list: true, ..Rights::NONE }, "looking at a file", "the right list or read"));
         }
         self.backend.metadata(&path)
     }
@@ -136,7 +136,7 @@ impl Directory {
     /// Removes a file or a link. Needs `write`.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::IsADirectory`], [`VfsError::Denied`] and others.
+    /// [`VfsError::NotFound`], [`VfsError::IsADirectory`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.
     pub fn remove_file(&self, path: &str) -> Result<(), VfsError> {
         let path = self.place(path)?;
         self.need(WRITE, "removing")?;
@@ -146,7 +146,7 @@ impl Directory {
     /// Removes a directory; with `recursive`, all below it too, where links are removed and not followed. Needs `write`.
     ///
     /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::NotADirectory`], [`VfsError::NotEmpty`], [`VfsError::Denied`] and others.
+    /// [`VfsError::NotFound`], [`VfsError::NotADirectory`], [`VfsError::NotEmpty`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.
     pub fn remove_directory(&self, path: &str, recursive: bool) -> Result<(), VfsError> {
         let path = self.place(path)?;
         self.refuse_if_lent(&path)?;
@@ -189,10 +189,10 @@ impl Directory {
     }
 
     fn need(&self, right: Rights, doing: &str) -> Result<(), VfsError> {
-        if self.rights.contains(right) { Ok(()) } else { Err(self.lacks(doing, &format!("the right {right}"))) }
+        if self.rights.contains(right) { Ok(()) } else { Err(self.lacks(right, doing, &format!("the right {right}"))) }
     }
 
-    fn lacks(&self, doing: &str, what: &str) -> VfsError {
-        VfsError::Denied(format!("{doing} in '{}' needs {what}, and the rights here are: {}", self.drive.name(), self.rights))
+    fn lacks(&self, right: Rights, doing: &str, what: &str) -> VfsError {
+        VfsError::NoRight(right, format!("{doing} in '{}' needs {what}, and the rights here are: {}", self.drive.name(), self.rights))
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use rustix::io::Errno;
 
 use crate::blob::BlobError;
+use crate::rights::Rights;
 
 /// Why a call on a drive failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,9 +13,12 @@ pub enum VfsError {
     /// Nothing of that name. Holds the name.
     #[error("'{0}' does not exist")]
     NotFound(String),
-    /// A right is missing, the system refuses it, or the name leads through a symbolic link. Says which.
+    /// The system refuses it, the name leads through a symbolic link, or is not what was lent. Says which.
     #[error("denied: {0}")]
     Denied(String),
+    /// A right is missing: this one. The text says for what.
+    #[error("denied: {1}")]
+    NoRight(Rights, String),
     /// The name is no path. Says why.
     #[error("not a name: {0}")]
     InvalidName(String),

@@ -213,7 +213,7 @@ fn each_right_allows_its_own_and_a_refusal_names_what_is_missing_and_where() {
         put(&drive.root(Rights::ALL), "d/a", b"x");
         let all = drive.root(Rights::ALL);
         let denied = |result: Result<(), VfsError>, right: &str| match result {
-            Err(VfsError::Denied(text)) => assert!(text.contains(right) && text.contains(drive.name()), "{text}"),
+            Err(VfsError::NoRight(_, text)) => assert!(text.contains(right) && text.contains(drive.name()), "{text}"),
             other => panic!("{other:?}"),
         };
         for (rights, below) in [(READ_ONLY, false), (LIST_ONLY, false), (WRITE_ONLY, false), (READ_ONLY, true), (LIST_ONLY, true), (WRITE_ONLY, true)] {

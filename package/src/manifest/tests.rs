@@ -100,7 +100,7 @@ fn numbers_and_counts_have_bounds() {
     assert!(refused("[drives.files]", &format!("{many}[drives.files]")).contains("67 drives; at most 64"));
     assert!(refused("Moves files.", &"x".repeat(MAX_MANIFEST)).contains("at most 262144"));
     let process = "[[process]]\nname = \"manager\"\ncomponent = \"worker\"\n";
-    assert_eq!(refused("[compose]", &format!("{process}[compose]")), "two processes are named 'manager'");
+    assert_eq!(refused("[compose]", &format!("{process}[compose]")), "two processes or scripts are named 'manager'");
     let empty = "name = 'a'\npublisher = 'b'\nversion = '1.0.0'\n[components]\n";
     assert_eq!(Manifest::parse(empty).unwrap_err().to_string(), "[components]: a package has at least one component");
 }
@@ -111,4 +111,76 @@ fn what_is_shipped_means_the_same_and_leaves_out_how_it_was_built() {
     let text = written.as_shipped().to_text().unwrap();
     assert!(!text.contains("compose") && !text.contains("build"), "{text}");
     assert_eq!(Manifest::parse(&text).unwrap(), Manifest::parse(FULL).unwrap());
+}
+
+const THIRD_PARTY: &str = r#"
+name = "chat"
+publisher = "ann"
+version = "1.0.0"
+[components]
+main = "main.wasm"
+tool = "tool.wasm"
+[drives.files]
+[[process]]
+name = "main"
+component = "main"
+[scripts.history]
+component = "tool"
+description = "Shows what was said"
+[scripts.history.capabilities]
+drives = { files = ["read"] }
+[scripts.history.limits]
+memory = "1 MiB"
+[api]
+component = "api.wasm"
+wit = ["../wit/chat"]
+[dependencies]
+"file-transfer:transship" = "0.1"
+"other:bob" = { version = "^1.2", digest = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" }
+[build."main.wasm"]
+tool = "cargo"
+[build."tool.wasm"]
+tool = "python"
+folder = "tool"
+source = "tool"
+world = "tool"
+[build]
+"api.wasm" = "chat-api"
+"#;
+
+#[test]
+fn dependencies_scripts_an_api_and_recipes_are_read_and_what_is_for_the_builder_is_not_shipped() {
+    let written = Manifest::read(THIRD_PARTY).unwrap();
+    let manifest = Manifest::resolve(&written).unwrap();
+    let dependencies: Vec<_> =
+        manifest.dependencies.iter().map(|(name, wanted)| (name.to_string(), wanted.version.to_string(), wanted.digest.is_some())).collect();
+    assert_eq!(dependencies, [("file-transfer:transship".to_owned(), "^0.1".to_owned(), false), ("other:bob".into(), "^1.2".into(), true)]);
+    let script = &manifest.scripts["history"];
+    assert_eq!((script.component.as_str(), script.memory_limit, script.capabilities.drives["files"].read), ("tool", 1 << 20, true));
+    assert_eq!(manifest.api.as_deref(), Some("api.wasm"));
+    assert_eq!(manifest.files(), BTreeSet::from(["main.wasm", "tool.wasm", "api.wasm"]));
+    assert_eq!(manifest.asks()["history"].iter().map(ToString::to_string).collect::<Vec<_>>(), ["drives.files=read"]);
+    let text = written.as_shipped().to_text().unwrap();
+    assert!(!text.contains("build") && !text.contains("../wit/chat"), "{text}");
+    assert_eq!(Manifest::parse(&text).unwrap(), manifest);
+}
+
+#[test]
+fn what_is_wrong_with_them_is_said_with_the_place() {
+    let refused = |old: &str, new: &str| {
+        assert!(THIRD_PARTY.contains(old), "{old}");
+        Manifest::parse(&THIRD_PARTY.replacen(old, new, 1)).unwrap_err().to_string()
+    };
+    assert!(refused("= \"0.1\"", "= \"latest\"").contains("'latest' is not a version requirement"));
+    assert!(refused("version = \"^1.2\"", "verison = \"^1.2\"").contains("did you mean `version`?"));
+    assert!(refused("other:bob", "other").contains("[dependencies] other: 'other' is not a package: write package:publisher"));
+    assert!(refused("other:bob", "chat:ann").contains("does not depend on itself"));
+    assert!(refused("0123456789abcdef0", "0").contains("64 hexadecimal digits"));
+    assert!(refused("tool = \"cargo\"", "tool = \"make\"").contains("unknown variant `make`"));
+    assert!(refused("tool = \"cargo\"", "tol = \"cargo\"").contains("did you mean `tool`?"));
+    assert!(refused("folder = \"tool\"", "folder = \"../tool\"").contains("below the package's own folder"));
+    assert!(refused("component = \"api.wasm\"", "component = \"main.wasm\"").contains("[api]"));
+    assert!(refused("../wit/chat", "../wit/..").contains("[api] wit"));
+    assert!(refused("name = \"main\"\ncomponent", "name = \"history\"\ncomponent").contains("two processes or scripts are named 'history'"));
+    assert!(refused("component = \"tool\"", "component = \"tol\"").contains("did you mean 'tool'?"));
 }

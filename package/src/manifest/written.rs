@@ -1,10 +1,14 @@
 //! The manifest as somebody wrote it: the shape of `package.toml`, key by key, with nothing filled in and nothing checked but that shape.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::{DriveKind, ManifestError, OnExit, Right};
+use super::{DriveKind, ManifestError, OnExit, Recipe, Right};
 
 /// `package.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,9 +25,110 @@ pub(crate) struct Written {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) process: Vec<WrittenProcess>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) scripts: BTreeMap<String, WrittenScript>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) api: Option<WrittenApi>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) dependencies: BTreeMap<String, WrittenDependency>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) compose: BTreeMap<String, Vec<String>>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) build: BTreeMap<String, String>,
+    pub(crate) build: BTreeMap<String, WrittenBuild>,
+}
+
+/// `[scripts.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct WrittenScript {
+    pub(crate) component: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) capabilities: WrittenCapabilities,
+    #[serde(default)]
+    pub(crate) limits: WrittenLimits,
+}
+
+/// `[api]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct WrittenApi {
+    pub(crate) component: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) wit: Vec<String>,
+}
+
+/// An entry of `[dependencies]`: a version requirement, or a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct WrittenDependency {
+    pub(crate) version: semver::VersionReq,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for WrittenDependency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        struct Table {
+            version: semver::VersionReq,
+            digest: Option<String>,
+        }
+        text_or_table(
+            deserializer,
+            "a version requirement such as \"0.1\", or a table with `version` and `digest`",
+            |text| Ok(Self { version: text.parse().map_err(|error| format!("'{text}' is not a version requirement: {error}"))?, digest: None }),
+            |Table { version, digest }| Self { version, digest },
+        )
+    }
+}
+
+/// An entry of `[build]`: the name of what was built elsewhere, or a table that says how it is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum WrittenBuild {
+    Built(String),
+    Recipe(Recipe),
+}
+
+impl<'de> Deserialize<'de> for WrittenBuild {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_or_table(
+            deserializer,
+            "the name of a built file or of a crate, or a table with `tool`",
+            |text| Ok(Self::Built(text.into())),
+            |recipe: Recipe| Self::Recipe(recipe),
+        )
+    }
+}
+
+/// A value that is short as a text and can be said in full as a table. Unlike an untagged enum it keeps the message of what is wrong within the table.
+fn text_or_table<'de, D: Deserializer<'de>, T, R: Deserialize<'de>>(
+    deserializer: D,
+    expecting: &'static str,
+    of_text: impl FnOnce(&str) -> Result<T, String>,
+    of_table: impl FnOnce(R) -> T,
+) -> Result<T, D::Error> {
+    struct Both<A, B, T, R>(&'static str, A, B, PhantomData<(T, R)>);
+
+    impl<'de, A: FnOnce(&str) -> Result<T, String>, B: FnOnce(R) -> T, T, R: Deserialize<'de>> Visitor<'de> for Both<A, B, T, R> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            self.1(text).map_err(E::custom)
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+            R::deserialize(MapAccessDeserializer::new(map)).map(self.2)
+        }
+    }
+
+    deserializer.deserialize_any(Both(expecting, of_text, of_table, PhantomData))
 }
 
 /// `[drives.NAME]`.
@@ -84,7 +189,8 @@ impl Written {
 
     /// The same without what was only meant for the one who builds the package.
     pub(crate) fn as_shipped(&self) -> Self {
-        Self { compose: BTreeMap::new(), build: BTreeMap::new(), ..self.clone() }
+        let api = self.api.clone().map(|api| WrittenApi { wit: Vec::new(), ..api });
+        Self { compose: BTreeMap::new(), build: BTreeMap::new(), api, ..self.clone() }
     }
 
     pub(crate) fn to_text(&self) -> Result<String, ManifestError> {

@@ -106,3 +106,45 @@ fn a_composed_component_does_not_share_its_file() {
     let message = load(&folders.package, std::slice::from_ref(&folders.built)).unwrap_err().to_string();
     assert!(message.contains("component 'program' is composed, so it needs a file of its own"), "{message}");
 }
+
+const WITH_API: &str = r#"
+name = "demo"
+publisher = "me"
+version = "1.0.0"
+[components]
+program = "the_program.wasm"
+[api]
+component = "api.wasm"
+wit = ["wit"]
+"#;
+
+#[test]
+fn an_api_is_shipped_with_the_text_that_describes_it() {
+    let folders = folders();
+    fs::write(folders.package.join(FILE_NAME), WITH_API).unwrap();
+    fs::create_dir_all(folders.package.join("wit/deps/other")).unwrap();
+    fs::write(folders.package.join("wit/api.wit"), WIT).unwrap();
+    fs::write(folders.package.join("wit/notes.txt"), "not shipped").unwrap();
+    let package = load(&folders.package, std::slice::from_ref(&folders.built)).unwrap();
+    assert_eq!(package.wit().collect::<Vec<_>>(), [("wit/api.wit", WIT)]);
+    assert_eq!(package.api().unwrap(), fs::read(folders.built.join("api.wasm")).unwrap());
+    assert_eq!(Package::from_bytes(&package.to_bytes().unwrap()).unwrap(), package);
+    assert_eq!(package.components().count(), 1, "nobody runs the API by itself");
+    fs::write(folders.package.join("wit/b\u{e4}d.wit"), WIT).unwrap();
+    let error = load(&folders.package, std::slice::from_ref(&folders.built)).unwrap_err().to_string();
+    assert!(error.contains("is not the name of a WIT file"), "{error}");
+}
+
+#[test]
+fn a_recipe_is_found_for_each_file_and_what_it_built_is_found_in_its_place() {
+    let folders = folders();
+    let manifest = MANIFEST.replace("\"program.wasm\" = \"the_program.wasm\"", "\"api.wasm\" = \"api.wasm\"\n[build.\"program.wasm\"]\ntool = \"cargo\"");
+    fs::write(folders.package.join(FILE_NAME), manifest).unwrap();
+    let recipes = recipes(&folders.package).unwrap();
+    assert_eq!(recipes["program.wasm"].as_ref().unwrap().folder, ".");
+    assert_eq!(recipes["api.wasm"], None);
+    let built = folders.package.join(BUILT);
+    fs::create_dir_all(&built).unwrap();
+    fs::copy(folders.built.join("the_program.wasm"), built.join("program.wasm")).unwrap();
+    load(&folders.package, std::slice::from_ref(&folders.built)).unwrap();
+}

@@ -84,6 +84,6 @@ fn a_component_that_wants_what_the_node_does_not_offer_is_refused_by_name_and_th
     assert_eq!(alice.processes(), ["manager:file-transfer:transship"]);
     alice.run(["list"]).ok();
     let (_, said) = serving.stop("TERM");
-    let line = said.lines().find(|line| line.contains("worldly.transship")).unwrap_or_else(|| panic!("{said}"));
+    let line = said.lines().find(|line| line.contains("worldly:test")).unwrap_or_else(|| panic!("{said}"));
     assert!(line.contains("ERROR") && line.contains("main:worldly:test") && line.contains("wasi:cli/environment"), "{line}");
 }

@@ -2,6 +2,7 @@
 //!
 //! It exists so that tests can drive every call of the node from outside, well- and ill-behaved.
 
+mod script;
 mod step;
 mod steps;
 
@@ -32,6 +33,10 @@ fn init(our: Address) -> Result<(), String> {
         match receive() {
             Message::Request(mut asked) => {
                 puppet.at_hand.append(&mut asked.request.capabilities);
+                if let Ok(arguments) = serde_json::from_slice::<Vec<String>>(&asked.request.body) {
+                    script::run(&our, &asked, &arguments);
+                    continue;
+                }
                 let step = match serde_json::from_slice::<Step>(&asked.request.body) {
                     Ok(step) => step,
                     Err(_) => {

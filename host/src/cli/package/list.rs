@@ -1,6 +1,9 @@
 use clap::Args;
+use serde_json::json;
+use transship::node::PackageInfo;
+use transship::package::shelf::Placed;
 
-use super::place::{all, id};
+use super::place::{all, running};
 use super::show::as_json;
 use crate::cli::Context;
 use crate::cli::error::CliError;
@@ -12,19 +15,46 @@ use crate::cli::ui::table;
 #[command(after_help = "Example:\n  transship package list")]
 pub(crate) struct ListArgs {}
 
-pub(super) fn run(context: &Context, _args: &ListArgs) -> Result<(), CliError> {
-    let (placed, wrong) = all(&context.open_home()?)?;
+pub(super) async fn run(context: &Context, _args: &ListArgs) -> Result<(), CliError> {
+    let home = context.open_home()?;
+    let (shelf, wrong) = all(&home)?;
     for error in &wrong {
         context.ui.note(&error.to_string());
     }
+    let infos = match running(&home).await? {
+        Some(client) => Some(client.packages().await?),
+        None => None,
+    };
+    let states: Vec<_> = shelf.packages.iter().map(|placed| state(placed, infos.as_deref())).collect();
     if context.ui.json() {
-        return placed.iter().try_for_each(|placed| context.ui.object(&as_json(placed)));
+        return shelf.packages.iter().zip(&states).try_for_each(|(placed, (state, why))| {
+            let mut object = as_json(placed);
+            object["state"] = json!(state);
+            object["failed"] = json!(why);
+            context.ui.object(&object)
+        });
     }
-    let mut rows = vec![["PACKAGE", "VERSION", "FROM", "DESCRIPTION"].map(str::to_owned).to_vec()];
-    rows.extend(placed.iter().map(|placed| {
+    let mut rows = vec![["PACKAGE", "VERSION", "FROM", "STATE", "DESCRIPTION"].map(str::to_owned).to_vec()];
+    rows.extend(shelf.packages.iter().zip(&states).map(|(placed, (state, _))| {
         let manifest = placed.package.manifest();
         let from = if placed.path.is_some() { "installed" } else { "program" };
-        vec![id(&placed.package), manifest.version.to_string(), from.into(), plain(&manifest.description)]
+        vec![placed.id(), manifest.version.to_string(), from.into(), (*state).into(), plain(&manifest.description)]
     }));
-    table(&rows, &[]).iter().try_for_each(|line| context.ui.line(line))
+    table(&rows, &[]).iter().try_for_each(|line| context.ui.line(line))?;
+    for (placed, why) in shelf.packages.iter().zip(&states).filter_map(|(placed, (_, why))| Some((placed, why.as_ref()?))) {
+        context.ui.note(&format!("{} does not run: {why}", placed.id()));
+    }
+    Ok(())
+}
+
+/// What it does now, in a word, and why it does not run although it should.
+fn state(placed: &Placed, infos: Option<&[PackageInfo]>) -> (&'static str, Option<String>) {
+    let id = placed.id();
+    let Some(infos) = infos else { return (if placed.grants.stopped { "stopped" } else { "-" }, None) };
+    match infos.iter().find(|info| info.id == id) {
+        Some(PackageInfo { failed: Some(why), .. }) => ("failed", Some(why.clone())),
+        Some(info) if info.digest != placed.package.digest() => ("older", Some(format!("another version of it does; `transship start {id}` replaces that"))),
+        Some(_) => ("running", None),
+        None => ("stopped", None),
+    }
 }

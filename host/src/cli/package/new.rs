@@ -12,8 +12,6 @@ use crate::cli::text::quoted;
 mod contents;
 mod sdk;
 
-pub(super) use contents::host_interfaces;
-
 /// Begin a package: a folder with all that it needs to be built, installed and tried.
 ///
 /// It builds and runs as it is; its README says how.
@@ -92,9 +90,8 @@ fn publisher(context: &Context) -> String {
 
 /// Fails unless nothing is there that could be overwritten.
 fn check_free(folder: &Path) -> Result<(), CliError> {
-    let taken = |what: &str| {
-        CliError::new(Kind::Conflict, format!("{}: {what}", folder.display())).hint("name another folder: transship package new NAME PATH")
-    };
+    let taken =
+        |what: &str| CliError::new(Kind::Conflict, format!("{}: {what}", folder.display())).hint("name another folder: transship package new NAME PATH");
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
         Ok(true) => Err(taken("the folder is not empty")),
         Ok(false) => Ok(()),

@@ -1,10 +1,13 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value, json};
-use transship::package::{Capabilities, DriveKind, OnExit, Package, Process, Rights};
+use transship::package::grants::PackageGrants;
+use transship::package::shelf::{Placed, id};
+use transship::package::{Ask, DriveKind, OnExit, Package, Process};
 
-use super::place::{Placed, all, find, id, read};
+use super::place::{all, find, read};
 use crate::cli::Context;
 use crate::cli::error::CliError;
 use crate::cli::text::plain;
@@ -20,58 +23,101 @@ pub(crate) struct ShowArgs {
 }
 
 pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<(), CliError> {
-    let is_file = args.package.contains(['/', '.']);
-    let placed = if is_file {
-        Placed { package: read(Path::new(&args.package))?, path: Some(args.package.clone().into()) }
-    } else {
-        let (mut placed, _) = all(&context.open_home()?)?;
-        let found = find(&placed, &args.package)?;
-        let at = placed.iter().position(|placed| std::ptr::eq(placed, found)).unwrap_or_default();
-        placed.swap_remove(at)
-    };
-    if context.ui.json() {
-        return context.ui.object(&as_json(&placed));
+    if args.package.contains(['/', '.']) {
+        let package = read(Path::new(&args.package))?;
+        return match context.ui.json() {
+            true => context.ui.object(&object(&package, Some(Path::new(&args.package)), None)),
+            false => lines(&package, None).iter().try_for_each(|line| context.ui.line(line)),
+        };
     }
-    lines(&placed.package).iter().try_for_each(|line| context.ui.line(line))
+    let (shelf, _) = all(&context.open_home()?)?;
+    let placed = find(&shelf, &args.package)?;
+    if context.ui.json() {
+        return context.ui.object(&as_json(placed));
+    }
+    lines(&placed.package, Some(&placed.grants)).iter().try_for_each(|line| context.ui.line(line))
 }
 
-/// A package as one JSON object.
+/// A package of this node as one JSON object.
 pub(super) fn as_json(placed: &Placed) -> Value {
-    let manifest = placed.package.manifest();
+    object(&placed.package, placed.path.as_deref(), Some(&placed.grants))
+}
+
+fn object(package: &Package, path: Option<&Path>, grants: Option<&PackageGrants>) -> Value {
+    let manifest = package.manifest();
+    let dependencies: serde_json::Map<String, Value> =
+        manifest.dependencies.iter().map(|(name, wanted)| (name.to_string(), json!(wanted.version.to_string()))).collect();
     json!({
-        "id": id(&placed.package), "version": manifest.version.to_string(), "description": manifest.description, "digest": placed.package.digest(), "path": placed.path,
-        "drives": manifest.drives.keys().collect::<Vec<_>>(), "processes": processes(&placed.package),
+        "id": id(package), "version": manifest.version.to_string(), "description": manifest.description, "digest": package.digest(), "path": path,
+        "drives": manifest.drives.keys().collect::<Vec<_>>(), "dependencies": dependencies, "api": manifest.api.is_some(),
+        "processes": processes(package, grants), "scripts": scripts(package, grants),
     })
 }
 
-/// The processes of a package and what they ask for, as JSON.
-pub(super) fn processes(package: &Package) -> Vec<Value> {
+/// The processes of a package and what they ask for, as JSON; what of it is granted, if that is known.
+pub(super) fn processes(package: &Package, grants: Option<&PackageGrants>) -> Vec<Value> {
     let one = |process: &Process| {
-        json!({
+        let mut object = json!({
             "name": process.name, "component": process.component, "public": process.public, "restart": process.on_exit == OnExit::Restart,
-            "memory_limit": process.memory_limit, "asks_for": asks_for(&process.capabilities),
-        })
+            "memory_limit": process.memory_limit, "asks_for": words(&process.capabilities.asks()),
+        });
+        if let Some(grants) = grants {
+            object["granted"] = json!(words(&granted(&process.capabilities.asks(), grants, &process.name)));
+        }
+        object
     };
     package.manifest().processes.iter().map(one).collect()
 }
 
-/// What people need to know of a package before they let it run.
-pub(super) fn lines(package: &Package) -> Vec<String> {
+fn scripts(package: &Package, grants: Option<&PackageGrants>) -> Vec<Value> {
+    let scripts = package.manifest().scripts.iter().map(|(name, script)| {
+        let asks = script.capabilities.asks();
+        let granted = grants.map(|grants| words(&granted(&asks, grants, name)));
+        json!({"name": name, "component": script.component, "description": script.description, "asks_for": words(&asks), "granted": granted})
+    });
+    scripts.collect()
+}
+
+fn words(asks: &BTreeSet<Ask>) -> Vec<String> {
+    asks.iter().map(ToString::to_string).collect()
+}
+
+fn granted(asks: &BTreeSet<Ask>, grants: &PackageGrants, name: &str) -> BTreeSet<Ask> {
+    asks.intersection(&grants.of(name)).cloned().collect()
+}
+
+/// What people need to know of a package before they let it run; of one that is there, also what it is granted.
+pub(super) fn lines(package: &Package, grants: Option<&PackageGrants>) -> Vec<String> {
     let manifest = package.manifest();
     let mut lines = vec![format!("{} {}", id(package), manifest.version)];
     if !manifest.description.is_empty() {
         lines.push(format!("  {}", plain(&manifest.description)));
     }
     lines.push(format!("  sha256 {}", package.digest()));
+    lines.extend(manifest.dependencies.iter().map(|(name, wanted)| format!("  needs {name} {}", wanted.version)));
     lines.extend(manifest.drives.iter().map(|(name, drive)| match (drive.kind, drive.quota) {
         (DriveKind::Memory, Some(quota)) => format!("  drive {name}: in memory, at most {}", show_size(quota)),
         _ => format!("  drive {name}: a folder in the node's home"),
     }));
     for process in &manifest.processes {
         lines.push(format!("  process {}: {}", process.name, how(process)));
-        lines.extend(asks_for(&process.capabilities).iter().map(|ask| format!("    asks for {ask}")));
+        lines.extend(asked(&process.capabilities.asks(), grants, &process.name));
+    }
+    for (name, script) in &manifest.scripts {
+        let about = if script.description.is_empty() { String::new() } else { format!(": {}", plain(&script.description)) };
+        lines.push(format!("  script {name}{about}"));
+        lines.extend(asked(&script.capabilities.asks(), grants, name));
     }
     lines
+}
+
+fn asked(asks: &BTreeSet<Ask>, grants: Option<&PackageGrants>, name: &str) -> Vec<String> {
+    let line = |ask: &Ask| match grants {
+        Some(grants) if grants.of(name).contains(ask) => format!("    granted  {}", meaning(ask)),
+        Some(_) => format!("    asks for {}, and was not granted it", meaning(ask)),
+        None => format!("    asks for {}", meaning(ask)),
+    };
+    asks.iter().map(line).collect()
 }
 
 fn how(process: &Process) -> String {
@@ -80,21 +126,12 @@ fn how(process: &Process) -> String {
     format!("at most {} of memory{restart}{public}", show_size(process.memory_limit))
 }
 
-/// What a process asks for, each in the words of the manifest.
-fn asks_for(capabilities: &Capabilities) -> Vec<String> {
-    let mut asks = Vec::new();
-    if capabilities.network {
-        asks.push("network (messages to and from other nodes)".into());
+/// What is asked for, as it is written and as it is meant.
+pub(super) fn meaning(ask: &Ask) -> String {
+    match ask {
+        Ask::Network => "network (messages to and from other nodes)".into(),
+        Ask::Spawning => "spawning (to start processes of this package)".into(),
+        Ask::Drive(..) => ask.to_string(),
+        Ask::Messaging(process) => format!("{ask} (requests to {process}, though it is not public)"),
     }
-    if capabilities.spawning {
-        asks.push("spawning (to start processes of this package)".into());
-    }
-    asks.extend(capabilities.drives.iter().map(|(name, rights)| format!("drive {name}={}", rights_of(*rights))));
-    asks.extend(capabilities.messaging.iter().map(|process| format!("messaging {process} (requests to it, though it is not public)")));
-    asks
-}
-
-fn rights_of(rights: Rights) -> String {
-    let named = [(rights.list, "list"), (rights.read, "read"), (rights.write, "write")];
-    named.iter().filter(|(has, _)| *has).map(|(_, word)| *word).collect::<Vec<_>>().join(",")
 }

@@ -28,7 +28,7 @@ fn who_reads_a_lent_file_sees_that_file_and_nothing_else_of_the_folder() {
         assert!(matches!(root.open_directory(name, false), Err(VfsError::Denied(_))), "{name}");
     }
     assert!(matches!(root.open_file("../x", READ), Err(VfsError::InvalidName(_))));
-    assert!(matches!(root.open_file("report.pdf", WRITE), Err(VfsError::Denied(_))));
+    assert!(matches!(root.open_file("report.pdf", WRITE), Err(VfsError::NoRight(..))));
 }
 
 #[test]

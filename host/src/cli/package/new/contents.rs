@@ -2,6 +2,7 @@
 //!
 //! All of it is inside this program, put there by `build.rs` out of `host/templates`, `wit` and `components`.
 
+use super::super::get_api;
 use super::{Language, Template, sdk};
 use crate::cli::error::{CliError, Kind};
 
@@ -22,7 +23,7 @@ pub(super) fn files(language: Language, template: Template, name: &str, publishe
     let readme = TEMPLATES.iter().find(|(path, _)| *path == "package-readme.md").map_or("", |(_, text)| text);
     let readme = readme.replace("{{try}}", template.tries()).replace("{{needs}}", language.needs()).replace("{{files}}", language.files());
     files.push(("README.md".into(), filled(&readme)));
-    files.extend(host_interfaces().map(|(path, text)| (format!("wit/deps/transship-host/{path}"), text.to_owned())));
+    files.extend(get_api::host().into_iter().map(|(path, text)| (format!("wit/deps/{path}"), text)));
     if template == Template::FileTransfer {
         files.extend(under(WIT, "file-transfer/").map(|(path, text)| (format!("wit/deps/file-transfer/{path}"), text.to_owned())));
     }
@@ -31,11 +32,6 @@ pub(super) fn files(language: Language, template: Template, name: &str, publishe
         files.extend(sdk::files(needed).map_err(|error| CliError::new(Kind::Other, format!("the SDK inside this program can't be read: {error}")))?);
     }
     Ok(files)
-}
-
-/// The interfaces of the node, file by file.
-pub(in crate::cli::package) fn host_interfaces() -> impl Iterator<Item = (&'static str, &'static str)> {
-    under(WIT, "host/")
 }
 
 /// The files of a folder.

@@ -17,7 +17,11 @@ struct Crate {
 
 const CRATES: [Crate; 3] = [
     Crate { name: "transship-guest", folder: "guest", interfaces: &[("host/", "interfaces/")] },
-    Crate { name: "file-transfer-types", folder: "file-transfer-types", interfaces: &[("host/", "interfaces/host/"), ("file-transfer/", "interfaces/file-transfer/")] },
+    Crate {
+        name: "file-transfer-types",
+        folder: "file-transfer-types",
+        interfaces: &[("host/", "interfaces/host/"), ("file-transfer/", "interfaces/file-transfer/")],
+    },
     Crate { name: "transship-file-transfer", folder: "file-transfer-client", interfaces: &[] },
 ];
 
@@ -59,9 +63,13 @@ fn alone(manifest: &str, workspace: &Table) -> Result<String, toml::de::Error> {
     }
     manifest.remove("dev-dependencies");
     manifest.remove("lints");
-    // A table of values that were read from one can always be written.
-    let text = toml::to_string(&manifest).unwrap_or_default();
-    Ok(format!("# Written by `transship package new`.\n{text}"))
+    let mut text = String::from("# Written by `transship package new`.\n");
+    // What the crate is stands first, as people write it. Values that were read can always be written.
+    let first = manifest.remove_entry("package").into_iter().collect::<Table>();
+    for part in [first, manifest] {
+        text += &toml::to_string(&part).unwrap_or_default();
+    }
+    Ok(text)
 }
 
 /// A dependency: one of the SDK's own stands beside the crate.
