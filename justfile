@@ -32,6 +32,8 @@ components:
     for target in wasm32-wasip1 wasm32-wasip2; do if compgen -G "$({{ guest_env }} rustc --print sysroot)/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null; then (cd components && {{ guest_env }} cargo component build --release --package visitor --locked --target $target {{ guest_flags }}) && target/release/transship-pack components/tests/visitor --components components/target/$target/release --out target/test-packages/visitor-$target.transship; fi; done
     # Those of the tests are packed too, but not put inside the command.
     for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/test-packages/$(basename "$folder").transship"; done
+    # So are the examples in Rust; those in other languages are built by `transship package build`.
+    for folder in $(dirname components/examples/*/Cargo.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/example-packages/$(basename "$folder").transship"; done
 
 # Build everything: the command is target/release/transship, with the packages inside
 [group('build')]
@@ -63,6 +65,7 @@ bench: build
 [group('check')]
 test: build
     cd components && cargo {{ test }} --release --workspace --locked
+    cd components && cargo test --release --workspace --locked --doc --quiet
     cargo test --release --workspace --locked --doc --quiet
     # What this machine does not allow is said at the end, also when a test failed.
     @rm -f {{ skipped }}

@@ -1,7 +1,7 @@
-//! Puts the built packages inside the library: with the feature `bundled`, every `target/packages/*.transship` of the workspace, or the files that TRANSSHIP_BUNDLE lists (separated
-//! as in PATH).
+//! Puts things inside the library and the program: the built packages, and what `transship package new` writes.
 //!
-//! Without any, the build goes on and says so: the crate is useful with packages from folders alone, and the components can't be built before this workspace's own tools are.
+//! The packages are, with the feature `bundled`, every `target/packages/*.transship` of the workspace, or the files that TRANSSHIP_BUNDLE lists (separated as in PATH). Without any, the
+//! build goes on and says so: the crate is useful with packages from folders alone, and the components can't be built before this workspace's own tools are.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,53 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     list.push_str("]\n");
     fs::write(out, list)?;
+    if env::var_os("CARGO_FEATURE_CLI").is_some() { templates() } else { Ok(()) }
+}
+
+/// The templates of new packages, the interfaces, and the sources of the SDK: as constants that list each file's path and text. Done here and not by a macro, so that Cargo sees a file that
+/// was added, and links are followed.
+fn templates() -> Result<(), Box<dyn std::error::Error>> {
+    let host = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let (wit, components) = (host.join("../wit"), host.join("../components"));
+    let mut sdk = vec![("Cargo.toml".to_owned(), components.join("Cargo.toml"))];
+    for name in ["guest", "file-transfer-types", "file-transfer-client"] {
+        sdk.push((format!("{name}/Cargo.toml"), components.join(name).join("Cargo.toml")));
+        texts(&components.join(name).join("src"), &format!("{name}/src/"), &mut sdk)?;
+    }
+    let (mut templates, mut interfaces) = (Vec::new(), Vec::new());
+    texts(&host.join("templates"), "", &mut templates)?;
+    texts(&wit, "", &mut interfaces)?;
+    let mut text = String::new();
+    for (name, what, files) in [
+        ("TEMPLATES", "Of `host/templates`.", templates),
+        ("WIT", "Of `wit`.", interfaces),
+        ("SDK", "Of `components`: the crates that others write components with, and what they inherit.", sdk),
+    ] {
+        writeln!(text, "/// {what}\npub(super) const {name}: &[(&str, &str)] = &[")?;
+        for (path, file) in files {
+            println!("cargo:rerun-if-changed={}", file.display());
+            let file = fs::canonicalize(file)?;
+            writeln!(text, "    ({path:?}, include_str!({:?})),", file.to_str().ok_or("a path is not text")?)?;
+        }
+        text.push_str("];\n");
+    }
+    Ok(fs::write(PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: build with cargo")?).join("templates.rs"), text)?)
+}
+
+/// All files below a folder, in the order of their names.
+fn texts(folder: &Path, prefix: &str, into: &mut Vec<(String, PathBuf)>) -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed={}", folder.display());
+    let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let (path, name) = (entry.path(), format!("{prefix}{}", entry.file_name().to_string_lossy()));
+        // What a tool left behind there is no template.
+        if path.is_dir() && !matches!(path.file_name().and_then(|name| name.to_str()), Some("target" | "node_modules" | "__pycache__")) {
+            texts(&path, &format!("{name}/"), into)?;
+        } else if path.is_file() {
+            into.push((name, path));
+        }
+    }
     Ok(())
 }
 

@@ -13,7 +13,9 @@ pub mod shelf;
 use std::path::{Path, PathBuf};
 
 pub use transship_package::archive::{EXTENSION, Package, PackageError};
-pub use transship_package::manifest::{Ask, AskError, Capabilities, Dependency, Drive, DriveKind, Manifest, ManifestError, OnExit, Process, Rights, Script};
+pub use transship_package::manifest::{
+    Ask, AskError, Capabilities, Dependency, Drive, DriveKind, Manifest, ManifestError, OnExit, Process, Recipe, Rights, Script, Tool,
+};
 pub use transship_package::{fit, source};
 
 /// The packages inside this binary in their one-file form, each with the name of the file that it was built from; none if the binary was built without (see the feature `bundled`).

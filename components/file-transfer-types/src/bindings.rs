@@ -1,8 +1,10 @@
 //! The interfaces as generated from `wit/file-transfer`, with the JSON that `wit/file-transfer/world.wit` describes.
+//!
+//! The text of the interfaces is in the folder `interfaces` of this crate (see `transship_guest::bindings` for why it is not named `wit`).
 #![allow(unsafe_code, missing_docs, clippy::all, clippy::pedantic, clippy::restriction, rust_2018_idioms)]
 
 wit_bindgen::generate!({
-    path: ["../../wit/host", "../../wit/file-transfer"],
+    path: ["interfaces/host", "interfaces/file-transfer"],
     inline: "
         package transship:file-transfer-types;
         world all {

@@ -9,7 +9,7 @@
 //! let files: serde_json::Value = answer.json()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-//! Whoever is asked answers the request it received last with [`respond_json`] or a [`Response`], or takes a [`Responder`] with [`respond_later`].
+//! [`ask`](crate::ask) does the same with less. Whoever is asked answers the request it received last with [`respond_json`] or a [`Response`], or takes a [`Responder`] with [`respond_later`].
 
 use std::fmt;
 
@@ -18,14 +18,17 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::address::Address;
 use crate::bindings::transship::host::messaging;
 
-pub use crate::bindings::transship::host::blobs::{Blob, BlobError};
 pub use crate::bindings::transship::host::capabilities::{Capability, CapabilityError, CapabilityKind, DriveGrant};
 pub use crate::bindings::transship::host::messaging::{
     Completion, Message, ReceivedRequest, ReceivedResponse, Responder, ResponseError, SendErrorKind, receive, respond_later, set_lanes,
 };
+pub use crate::blob::{Blob, BlobError};
 
 /// A request that could not be sent or was not answered, given back whole.
-pub type SendError = Box<messaging::SendError>;
+pub use messaging::SendError as FailedRequest;
+
+/// A [`FailedRequest`] as the error of a call.
+pub type SendError = Box<FailedRequest>;
 
 /// A request to be sent. It expects no response unless it has a [`timeout`](Self::timeout).
 #[derive(Debug)]
