@@ -8,7 +8,7 @@ mod grant;
 mod install;
 mod list;
 mod new;
-mod place;
+pub(crate) mod place;
 mod remove;
 pub(crate) mod script;
 mod show;

@@ -38,7 +38,7 @@ fn unknown(typed: &str) -> CliError {
 }
 
 /// Reads a package from a file or a folder.
-pub(super) fn read(path: &Path) -> Result<Package, CliError> {
+pub(crate) fn read(path: &Path) -> Result<Package, CliError> {
     match Package::read(path) {
         Ok(package) => Ok(package),
         Err(PackageError::Io { path, source }) => Err(CliError::io(&path, &source)),
@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Package, CliError> {
 }
 
 /// A package that is none.
-pub(super) fn failed(error: &PackageError) -> CliError {
+pub(crate) fn failed(error: &PackageError) -> CliError {
     CliError::named(Kind::Integrity, "not-a-package", error.to_string())
 }
 
