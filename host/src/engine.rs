@@ -143,7 +143,8 @@ impl Engine {
         let unserved = crate::host_api::unserved(&self.engine, &component);
         if !unserved.is_empty() {
             let http = unserved.iter().any(|import| import.starts_with("wasi:http/"));
-            let hint = if http { ". Nodes are reached with messages; componentize-js leaves HTTP out if told disableFeatures: ['http', 'fetch-event']" } else { "" };
+            let hint =
+                if http { ". Nodes are reached with messages; componentize-js leaves HTTP out if told disableFeatures: ['http', 'fetch-event']" } else { "" };
             return Err(EngineError::Unserved { name: name.into(), imports: unserved.join(", "), hint });
         }
         let instance_pre = self.linker.instantiate_pre(&component).map_err(failed)?;

@@ -265,8 +265,9 @@ pub fn introduce(one: (&Home, Option<&Serving>, &str), other: (&Home, Option<&Se
     for ((home, _, allows), (peer, serving, _)) in [(one, other), (other, one)] {
         let mut ticket = peer.run(["ticket", "--host", "127.0.0.1"]).ok().stdout.trim().to_owned();
         if serving.is_none() {
-            // It does not listen: an address is a part of every ticket all the same.
-            ticket = ticket.replace("127.0.0.1:0#", "127.0.0.1:1#");
+            // It does not listen: an address is a part of every ticket all the same. Not the usual one, where a node of somebody's may be.
+            let (address, key) = ticket.split_once('#').unwrap();
+            ticket = format!("{}:1#{key}", address.rsplit_once(':').unwrap().0);
         }
         let mut arguments = vec!["peer".to_owned(), "add".into(), ticket];
         if !allows.is_empty() {
