@@ -10,7 +10,7 @@ const PICTURE: &[u8] = b"iVBORw0KGgoAAAANSUhEUgAAABAAAAAICAIAAAB/FOjAAAAAFklEQVR
 
 #[test]
 fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
-    let Some(example) = javascript("thumbnails", "app.js") else { return };
+    let Some(example) = javascript("examples/thumbnails") else { return };
     let alice = Home::new("alice");
     example.install(&alice, |manifest| manifest, &[]);
     let _serving = alice.serve();
@@ -40,7 +40,7 @@ fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
 
 #[test]
 fn mirror_keeps_a_folder_equal_to_one_on_another_node_also_after_a_restart() {
-    let Some(example) = python("mirror", "app") else { return };
+    let Some(example) = python("examples/mirror") else { return };
     let (alice, bob) = (Home::new("alice"), Home::new("bob"));
     // The API and the worker come with the package here, and not from its dependency.
     let manifest = |text: String| {
