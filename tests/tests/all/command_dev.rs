@@ -59,7 +59,11 @@ fn nodes_that_know_each_other_have_the_package_and_get_it_anew_when_it_changes()
 
     // A mistake is shown, and changes nothing; its correction is installed.
     std::fs::write(folder.join("package.toml"), "name = ").unwrap();
-    std::fs::write(folder.join("package.toml"), MANIFEST.replace("1.0.0", "1.1.0")).unwrap();
+    on(0, &["message", "main:tried:test", r#"{"echo":"still"}"#]);
+    // One change, and one only.
+    let corrected = folder.join(".corrected");
+    std::fs::write(&corrected, MANIFEST.replace("1.0.0", "1.1.0")).unwrap();
+    std::fs::rename(corrected, folder.join("package.toml")).unwrap();
     let installed = dev.until("the new one is installed", |event| event["event"] == "installed");
     assert_eq!(installed["version"], "1.1.0");
     for place in [0, 1] {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wit_bindgen_core::{Files, WorldGenerator as _, wit_parser::Resolve};
+use wit_bindgen_core::{Files, wit_parser::Resolve};
 
 /// The page of one world: its interfaces, types and functions with all that their comments say.
 fn page(folders: &[&str], world: &str) -> String {
