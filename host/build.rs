@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn templates() -> Result<(), Box<dyn std::error::Error>> {
     let host = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let (wit, components) = (host.join("../wit"), host.join("../components"));
-    let mut sdk = vec![("Cargo.toml".to_owned(), components.join("Cargo.toml"))];
+    let mut sdk: Vec<_> = ["Cargo.toml", "Cargo.lock"].map(|name| (name.to_owned(), components.join(name))).into();
     for name in ["guest", "file-transfer-types", "file-transfer-client"] {
         sdk.push((format!("{name}/Cargo.toml"), components.join(name).join("Cargo.toml")));
         texts(&components.join(name).join("src"), &format!("{name}/src/"), &mut sdk)?;

@@ -10,6 +10,7 @@ mod content;
 pub mod guests;
 mod home;
 pub mod machine;
+pub mod newcomer;
 pub mod package;
 mod proxy;
 pub mod raw_peer;

@@ -89,7 +89,8 @@ pub(crate) fn make(context: &Context, folder: &Path, elsewhere: &[PathBuf], out:
         }
         checked => checked?,
     }
-    let path = out.map_or_else(|| folder.join("target").join(format!("{}.{EXTENSION}", manifest.name)), Path::to_owned);
+    let shown = if folder == Path::new(".") { Path::new("") } else { folder };
+    let path = out.map_or_else(|| shown.join("target").join(format!("{}.{EXTENSION}", manifest.name)), Path::to_owned);
     let changed = !Package::read(&path).is_ok_and(|there| there == package);
     if changed {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
@@ -104,7 +105,7 @@ pub(crate) fn make(context: &Context, folder: &Path, elsewhere: &[PathBuf], out:
 fn wrong(error: &PackageError) -> CliError {
     match error {
         PackageError::Io { path, source } => CliError::io(path, source),
-        error => failed(error).hint("docs/package-manifest.md says what package.toml can say; `transship package new` makes a folder that can be built"),
+        error => failed(error).hint("`transship package new` makes a folder that can be built, to compare with"),
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) fn run(job: &Job<'_>, command: &mut Command) -> Result<(), CliError> 
     // One file for both, so that the lines are in the order in which they were said.
     let mut said = tempfile::tempfile().map_err(io)?;
     if !job.verbose {
+        // What the person did wrong is asked for, not where the tool noticed.
+        command.env("RUST_BACKTRACE", "0");
         command.stdout(said.try_clone().map_err(io)?).stderr(said.try_clone().map_err(io)?);
     }
     let status = command.stdin(std::process::Stdio::null()).status().map_err(io)?;

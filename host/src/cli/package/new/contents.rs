@@ -29,6 +29,7 @@ pub(super) fn files(language: Language, template: Template, name: &str, publishe
     }
     if language == Language::Rust {
         let needed: &[&str] = if template == Template::FileTransfer { &sdk::ALL } else { &sdk::GUEST };
+        files.push(("Cargo.lock".into(), sdk::lock()));
         files.extend(sdk::files(needed).map_err(|error| CliError::new(Kind::Other, format!("the SDK inside this program can't be read: {error}")))?);
     }
     Ok(files)

@@ -32,7 +32,7 @@ pub(super) const ALL: [&str; 3] = ["transship-guest", "file-transfer-types", "tr
 
 /// The files of these crates, each below `sdk/`.
 pub(super) fn files(names: &[&str]) -> Result<Vec<File>, toml::de::Error> {
-    let workspace: Table = toml::from_str(SDK.iter().find(|(path, _)| *path == "Cargo.toml").map_or("", |(_, text)| text))?;
+    let workspace: Table = toml::from_str(text("Cargo.toml"))?;
     let mut files = Vec::new();
     for one in CRATES.iter().filter(|one| names.contains(&one.name)) {
         let to = format!("sdk/{}", one.name);
@@ -45,6 +45,15 @@ pub(super) fn files(names: &[&str]) -> Result<Vec<File>, toml::de::Error> {
         }
     }
     Ok(files)
+}
+
+/// The versions of all dependencies that the SDK was tested with: a new package builds as this one does. Cargo drops what a package does not use.
+pub(super) fn lock() -> String {
+    text("Cargo.lock").to_owned()
+}
+
+fn text(path: &str) -> &'static str {
+    SDK.iter().find(|(name, _)| *name == path).map_or("", |(_, text)| text)
 }
 
 /// A manifest without its workspace: what it inherits is written out, what it is tested and checked with stays here.
