@@ -49,24 +49,6 @@ fn send_file(alice: &Home, bob: &Home, name: &str, bytes: u64) -> Vec<u64> {
     seen
 }
 
-#[test]
-fn an_attachment_of_200_mib_arrives_identical_and_the_chat_sees_exact_progress() {
-    let package = example("chat");
-    let ((alice, _alice_serves), (bob, _bob_serves)) = chatting(&package, &package, "--grant");
-    let seen = send_file(&alice, &bob, "big.bin", 200 << 20);
-    assert!(seen.is_sorted() && seen.iter().all(|bytes| *bytes <= 200 << 20), "{seen:?}");
-    assert_eq!(last(&bob, "alice")["text"], "look at this");
-    for home in [&alice, &bob] {
-        home.settled();
-    }
-    // Nothing of it is in the drive of anybody else.
-    assert_eq!(std::fs::read_dir(bob.files()).unwrap().count(), 0);
-    // What was said survives the node.
-    drop(_bob_serves);
-    let _bob_serves = bob.serve();
-    assert_eq!(last(&bob, "alice")["attachment"]["bytes-done"], 200 << 20);
-}
-
 /// The chat with the API plugged in by its author, in the way of `wac plug`.
 fn plugged_by_hand() -> Package {
     let chat = example("chat");
