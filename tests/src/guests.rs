@@ -5,11 +5,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::machine::{can, skipped};
 use crate::{Home, Outcome, transship};
 
+/// How long a node may take to compile what comes from here.
+pub const COMPILING: Duration = Duration::from_secs(240);
 static ONE: Mutex<()> = Mutex::new(());
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 

@@ -175,6 +175,14 @@ impl Home {
     /// # Panics
     /// If it does not say in time where it listens.
     pub fn serve_through(&self, scene: &[&str], address: &str) -> Serving {
+        self.serve_within(scene, address, SOON)
+    }
+
+    /// The same, with so much time until it listens: a node compiles its components first, and an interpreter or two in them is a lot of code.
+    ///
+    /// # Panics
+    /// If it does not say in time where it listens.
+    pub fn serve_within(&self, scene: &[&str], address: &str, longest: Duration) -> Serving {
         let mut command = self.command_through(scene, ["serve", "--listen", address]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the node starts");
         let stdout = child.stdout.take().unwrap();
@@ -190,7 +198,7 @@ impl Home {
                 drop(line.send(text));
             }
         });
-        let Ok(said) = first_line.recv_timeout(SOON) else {
+        let Ok(said) = first_line.recv_timeout(longest) else {
             kill(child.id(), "KILL");
             drop(child.wait());
             panic!("{} did not say where it listens: {}", self.name, errors.join().unwrap());

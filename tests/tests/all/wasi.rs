@@ -1,7 +1,7 @@
 //! Components that were built as for any other system: what their language's library asks of it (WASI) is there, as far as a process may have it, and refused clearly where not.
 
 use serde_json::{Value, json};
-use transship_tests::guests::{javascript, python, visitor};
+use transship_tests::guests::{COMPILING, javascript, python, visitor};
 use transship_tests::{Home, Serving, eventually};
 
 /// In Rust for two targets, and in Python.
@@ -22,7 +22,7 @@ fn visited_by(kind: &str, settings: &str) -> Option<(Home, Serving)> {
         target => drop(home.run(["package", "install", visitor(target)?.to_str().unwrap(), "--grant"]).ok()),
     }
     // One thread: whatever held it up would hold up all.
-    let serving = home.serve_through(&["env", "TOKIO_WORKER_THREADS=1"], "127.0.0.1:0");
+    let serving = home.serve_within(&["env", "TOKIO_WORKER_THREADS=1"], "127.0.0.1:0", COMPILING);
     Some((home, serving))
 }
 
@@ -147,5 +147,15 @@ fn a_component_that_exits_ends_well_with_0_and_is_started_again_after_anything_e
         exit(0);
         eventually("it is gone", || (!alice.processes().contains(&VISITOR.into())).then_some(()));
         assert_eq!(log(&alice).iter().filter(|(_, text)| text.starts_with("ended")).count(), 1, "{:?}", log(&alice));
+    }
+}
+
+#[test]
+fn what_a_component_in_another_language_fails_with_is_the_reason_of_its_end() {
+    for kind in ["python", "javascript"] {
+        let Some((alice, _serving)) = visited_by(kind, "") else { continue };
+        alice.run(["message", &format!("alice@{VISITOR}"), r#"["fail","on purpose"]"#]).code(3);
+        logged(&alice, "WARN", "ended: on purpose");
+        eventually("it runs again", || alice.processes().contains(&VISITOR.into()).then_some(()));
     }
 }

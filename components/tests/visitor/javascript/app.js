@@ -6,7 +6,9 @@ export async function init(our) {
   for (;;) {
     const { tag, val } = receive();
     if (tag !== "request") continue;
-    const answer = await visit(...JSON.parse(new TextDecoder().decode(val.request.body)));
+    const answer = await visit(...JSON.parse(new TextDecoder().decode(val.request.body))).catch((error) => {
+      throw error.message;
+    });
     sendResponse({ inherit: false, body: new TextEncoder().encode(JSON.stringify(answer)), metadata: undefined, blob: undefined, capabilities: [] });
   }
 }

@@ -8,6 +8,7 @@ import sys
 import time
 
 import wit_world
+from componentize_py_types import Err
 from wit_world.imports import messaging
 
 
@@ -20,6 +21,8 @@ class WitWorld(wit_world.WitWorld):
                         answer = visit(*json.loads(received.request.body))
                     except OSError as error:
                         answer = {"err": str(error)}
+                    except RuntimeError as error:
+                        raise Err(str(error))
                     messaging.send_response(messaging.Response(False, json.dumps(answer).encode(), None, None, []))
 
 
