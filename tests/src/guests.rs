@@ -101,21 +101,15 @@ fn newest(path: &Path) -> SystemTime {
 }
 
 impl Guest {
-    /// Installs it in a home as its manifest says, changed if need be; `more` are files that it names then.
-    pub fn install(&self, home: &Home, manifest: impl Fn(String) -> String, more: &[PathBuf]) {
+    /// Installs it in a home, granted all that it asks for.
+    pub fn install(&self, home: &Home) {
         let folder = home.scratch().join("guest");
         std::fs::create_dir(&folder).unwrap();
         std::fs::copy(&self.component, folder.join("main.wasm")).unwrap();
-        for file in more {
-            std::fs::copy(file, folder.join(file.file_name().unwrap())).unwrap();
-        }
         let text = std::fs::read_to_string(self.folder.join("package.toml")).unwrap();
         // How it is built is of no interest any more.
-        let text = text.split("[build.").next().unwrap().to_owned();
-        std::fs::write(folder.join("package.toml"), manifest(text)).unwrap();
-        let file = home.scratch().join("guest.transship");
-        Outcome::of(Command::new(transship().with_file_name("transship-pack")).arg(&folder).arg("--out").arg(&file), b"").ok();
-        home.run(["package", "install", file.to_str().unwrap(), "--grant"]).ok();
+        std::fs::write(folder.join("package.toml"), text.split("[build.").next().unwrap()).unwrap();
+        home.run(["package", "install", folder.to_str().unwrap(), "--grant"]).ok();
     }
 }
 

@@ -17,8 +17,8 @@ fn visited_by(kind: &str, settings: &str) -> Option<(Home, Serving)> {
     let home = Home::new("alice");
     home.configure(settings);
     match kind {
-        "python" => python("tests/visitor/python")?.install(&home, |manifest| manifest, &[]),
-        "javascript" => javascript("tests/visitor/javascript")?.install(&home, |manifest| manifest, &[]),
+        "python" => python("tests/visitor/python")?.install(&home),
+        "javascript" => javascript("tests/visitor/javascript")?.install(&home),
         target => drop(home.run(["package", "install", visitor(target)?.to_str().unwrap(), "--grant"]).ok()),
     }
     // One thread: whatever held it up would hold up all.
