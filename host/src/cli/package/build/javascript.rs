@@ -14,7 +14,8 @@ pub(super) fn make(job: &Job<'_>) -> Result<bool, CliError> {
         tool::find("node", &[]).ok_or_else(|| tool::missing(job, "Node.js", "install Node.js 20 or later, then: npm install (in the package's folder)"))?;
     let sources = job.sources();
     // Where the program looks too.
-    let modules = sources.ancestors().map(|folder| folder.join("node_modules")).chain(env::split_paths(&env::var_os("NODE_PATH").unwrap_or_default()));
+    let everywhere = env::var_os("NODE_PATH").unwrap_or_default();
+    let modules = sources.ancestors().map(|folder| folder.join("node_modules")).chain(env::split_paths(&everywhere));
     let library = modules.map(|modules| modules.join(LIBRARY).join("package.json")).find(|library| library.is_file()).ok_or_else(|| {
         let how = if sources.join("package.json").is_file() { "npm install".into() } else { format!("npm install --save-dev {LIBRARY}") };
         tool::missing(job, "componentize-js", format!("install it with: {how} (in {})", sources.display()))
