@@ -29,7 +29,7 @@ components:
     cargo build --release --workspace --locked --bin transship-pack
     for folder in $(dirname components/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/packages/$(basename "$folder").transship"; done
     # One as others build them: for cargo-component's own default target, and for the next one where this Rust has it.
-    for target in wasm32-wasip1 wasm32-wasip2; do if compgen -G "$({{ guest_env }} rustc --print sysroot)/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null; then (cd components && {{ guest_env }} cargo component build --release --package visitor --locked --target $target {{ guest_flags }}) && target/release/transship-pack components/tests/visitor --components components/target/$target/release --out target/test-packages/visitor-$target.transship; fi; done
+    for target in wasm32-wasip1 wasm32-wasip2; do if compgen -G "$({{ guest_env }} rustc --print sysroot)/lib/rustlib/$target/lib/libstd-*.rlib" >/dev/null; then (cd components && {{ guest_env }} cargo component build --release --package visitor --locked --target $target {{ guest_flags }}); target/release/transship-pack components/tests/visitor --components components/target/$target/release --out target/test-packages/visitor-$target.transship; fi; done
     # Those of the tests are packed too, but not put inside the command.
     for folder in $(dirname components/tests/*/package.toml); do target/release/transship-pack "$folder" --components {{ built }} --out "target/test-packages/$(basename "$folder").transship"; done
     # So are the examples in Rust; those in other languages are built by `transship package build`.

@@ -143,7 +143,8 @@ impl Engine {
         let unserved = crate::host_api::unserved(&self.engine, &component);
         if !unserved.is_empty() {
             let http = unserved.iter().any(|import| import.starts_with("wasi:http/"));
-            let hint = if http { ". Nodes are reached with messages; componentize-js leaves HTTP out if told disableFeatures: ['http', 'fetch-event']" } else { "" };
+            let hint =
+                if http { ". Nodes are reached with messages; componentize-js leaves HTTP out if told disableFeatures: ['http', 'fetch-event']" } else { "" };
             return Err(EngineError::Unserved { name: name.into(), imports: unserved.join(", "), hint });
         }
         let instance_pre = self.linker.instantiate_pre(&component).map_err(failed)?;
@@ -180,19 +181,26 @@ fn config(cache: &Path, pool: Option<PoolingAllocationConfig>) -> Result<Config,
     Ok(config)
 }
 
-/// A component made from Rust sources takes one instance of its code and two of adapters, one memory and three tables; one that an API was composed into, about twice that.
+/// The most elements of a table. The largest seen are 7,765 (JavaScript's engine) and 5,754 (Python's interpreter); a slot of the pool reserves 8 bytes of address space for each.
+pub(crate) const MAX_TABLE: usize = 20_000;
+
+/// What a process takes out of the pool, counted in components of each kind: made from Rust, 3 core instances, 1 memory and 2 tables, with WASI (either target) or without; JavaScript 4, 1 and 2;
+/// Python 14 (each of its libraries is one, and so is each native library that a package adds), 1 and 2. One that an API was composed into takes that one's 3, 1 and 2 in addition.
+///
+/// So the pool has slots for as many ordinary processes as the limit says, and a tenth more. Core instances are only counted, not reserved: there are enough of them for
+/// four of ten processes to be in Python. The sizes are limits of one process: what a component is made of is checked against them when it is loaded.
 fn pool(limits: &Limits) -> PoolingAllocationConfig {
     let processes = limits.processes.saturating_add(limits.processes / 10).max(64);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(processes)
         .total_stacks(processes)
-        .total_core_instances(processes.saturating_mul(4))
+        .total_core_instances(processes.saturating_mul(8))
         .total_memories(processes)
         .total_tables(processes.saturating_mul(3))
         .max_memories_per_component(16)
         .max_tables_per_component(64)
         .max_core_instances_per_component(64)
-        .table_elements(20_000)
+        .table_elements(MAX_TABLE)
         .max_unused_warm_slots(64);
     pool
 }

@@ -203,7 +203,7 @@ impl wasmtime::ResourceLimiter for MemoryLimit {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 20_000)
+        Ok(desired <= crate::engine::MAX_TABLE)
     }
 }
 

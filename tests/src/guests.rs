@@ -4,15 +4,19 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use crate::machine::{can, skipped};
 use crate::{Home, Outcome, transship};
 
+/// How long a node may take to compile what comes from here.
+pub const COMPILING: Duration = Duration::from_secs(240);
+static ONE: Mutex<()> = Mutex::new(());
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A component of the examples, and the package that it belongs to.
-pub struct Example {
+/// A component that was made here, and the folder of its sources.
+pub struct Guest {
     folder: PathBuf,
     component: PathBuf,
 }
@@ -36,8 +40,8 @@ pub fn visitor(target_name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// What `componentize-py` makes of an example.
-pub fn python(example: &str, module: &str) -> Option<Example> {
+/// What `componentize-py` makes of the folder `components/FOLDER`.
+pub fn python(folder: &str) -> Option<Guest> {
     let path = std::env::join_paths([target().join("tools/bin")].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH")?))).unwrap();
     let tool = || {
         let mut command = Command::new("componentize-py");
@@ -45,45 +49,49 @@ pub fn python(example: &str, module: &str) -> Option<Example> {
         command
     };
     if tool().arg("--version").output().is_err() {
-        skipped(&format!("the example {example}"), "componentize-py is not installed: scripts/tools does it");
+        skipped(folder, "componentize-py is not installed: scripts/tools does it");
         return None;
     }
-    Some(built(example, |folder, out| {
+    Some(built(folder, |folder, wit, world, out| {
         let mut command = tool();
-        command.args(["--quiet", "--wit-path"]).arg(folder.join("wit")).args(["--world", example, "componentize", module, "--python-path"]);
+        command.arg("--quiet").arg("--wit-path").arg(wit).args(["--world", world, "componentize", "app", "--python-path"]);
         command.arg(folder).arg("--output").arg(out).env("PYTHONDONTWRITEBYTECODE", "1");
         command
     }))
 }
 
-/// What `componentize-js` makes of an example.
-pub fn javascript(example: &str, file: &str) -> Option<Example> {
+/// What `componentize-js` makes of the folder `components/FOLDER`.
+pub fn javascript(folder: &str) -> Option<Guest> {
     let modules = target().join("tools/node/node_modules");
     if !can(&["node", "--version"]) || !modules.join("@bytecodealliance/componentize-js").is_dir() {
-        skipped(&format!("the example {example}"), "componentize-js is not installed: scripts/tools does it");
+        skipped(folder, "componentize-js is not installed: scripts/tools does it");
         return None;
     }
-    Some(built(example, |folder, out| {
+    Some(built(folder, |folder, wit, world, out| {
         let mut command = Command::new("node");
-        command.arg(Path::new(WORKSPACE).join("host/src/cli/package/build/componentize.mjs")).arg(folder.join(file)).arg(folder.join("wit")).arg(example);
-        command.arg(out).env("NODE_PATH", &modules);
+        command.arg(Path::new(WORKSPACE).join("host/src/cli/package/build/componentize.mjs"));
+        command.arg(folder.join("app.js")).arg(wit).arg(world).arg(out).env("NODE_PATH", &modules);
         command
     }))
 }
 
-fn built(example: &str, command: impl Fn(&Path, &Path) -> Command) -> Example {
-    let folder = Path::new(WORKSPACE).join("components/examples").join(example);
+fn built(name: &str, command: impl Fn(&Path, &Path, &str, &Path) -> Command) -> Guest {
+    let folder = Path::new(WORKSPACE).join("components").join(name);
+    // Without a world of its own it is any process.
+    let own = folder.join("wit");
+    let (wit, world) = if own.exists() { (own, name.rsplit('/').next().unwrap()) } else { (Path::new(WORKSPACE).join("wit/host"), "process") };
     let out = target().join("test-components");
     std::fs::create_dir_all(&out).unwrap();
-    let component = out.join(format!("{example}.wasm"));
+    let component = out.join(format!("{}.wasm", name.replace('/', "-")));
+    // One test makes it, and those that come meanwhile wait.
+    let _one = ONE.lock();
     let made = component.metadata().and_then(|metadata| metadata.modified()).ok();
-    if made.is_none_or(|made| newest(&folder) > made) {
-        // Two tests may be at it: each makes its own, and the last one stays.
+    if made.is_none_or(|made| newest(&folder).max(newest(&wit)) > made) {
         let part = tempfile::Builder::new().suffix(".wasm").tempfile_in(&out).unwrap().into_temp_path();
-        Outcome::of(&mut command(&folder, &part), b"").ok();
+        Outcome::of(&mut command(&folder, &wit, world, &part), b"").ok();
         part.persist(&component).unwrap();
     }
-    Example { folder, component }
+    Guest { folder, component }
 }
 
 fn newest(path: &Path) -> SystemTime {
@@ -92,22 +100,16 @@ fn newest(path: &Path) -> SystemTime {
     below.into_iter().flatten().fold(own, SystemTime::max)
 }
 
-impl Example {
-    /// Installs the example in a home, its manifest changed if need be; `more` are files that it names.
-    pub fn install(&self, home: &Home, manifest: impl Fn(String) -> String, more: &[PathBuf]) {
-        let folder = home.scratch().join("example");
+impl Guest {
+    /// Installs it in a home, granted all that it asks for.
+    pub fn install(&self, home: &Home) {
+        let folder = home.scratch().join("guest");
         std::fs::create_dir(&folder).unwrap();
         std::fs::copy(&self.component, folder.join("main.wasm")).unwrap();
-        for file in more {
-            std::fs::copy(file, folder.join(file.file_name().unwrap())).unwrap();
-        }
         let text = std::fs::read_to_string(self.folder.join("package.toml")).unwrap();
         // How it is built is of no interest any more.
-        let text = text.split("[build.").next().unwrap().to_owned();
-        std::fs::write(folder.join("package.toml"), manifest(text)).unwrap();
-        let file = home.scratch().join("example.transship");
-        Outcome::of(Command::new(transship().with_file_name("transship-pack")).arg(&folder).arg("--out").arg(&file), b"").ok();
-        home.run(["package", "install", file.to_str().unwrap(), "--grant"]).ok();
+        std::fs::write(folder.join("package.toml"), text.split("[build.").next().unwrap()).unwrap();
+        home.run(["package", "install", folder.to_str().unwrap(), "--grant"]).ok();
     }
 }
 

@@ -175,6 +175,14 @@ impl Home {
     /// # Panics
     /// If it does not say in time where it listens.
     pub fn serve_through(&self, scene: &[&str], address: &str) -> Serving {
+        self.serve_within(scene, address, SOON)
+    }
+
+    /// The same, with so much time until it listens: a node compiles its components first, and an interpreter or two in them is a lot of code.
+    ///
+    /// # Panics
+    /// If it does not say in time where it listens.
+    pub fn serve_within(&self, scene: &[&str], address: &str, longest: Duration) -> Serving {
         let mut command = self.command_through(scene, ["serve", "--listen", address]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the node starts");
         let stdout = child.stdout.take().unwrap();
@@ -190,7 +198,7 @@ impl Home {
                 drop(line.send(text));
             }
         });
-        let Ok(said) = first_line.recv_timeout(SOON) else {
+        let Ok(said) = first_line.recv_timeout(longest) else {
             kill(child.id(), "KILL");
             drop(child.wait());
             panic!("{} did not say where it listens: {}", self.name, errors.join().unwrap());
@@ -265,8 +273,9 @@ pub fn introduce(one: (&Home, Option<&Serving>, &str), other: (&Home, Option<&Se
     for ((home, _, allows), (peer, serving, _)) in [(one, other), (other, one)] {
         let mut ticket = peer.run(["ticket", "--host", "127.0.0.1"]).ok().stdout.trim().to_owned();
         if serving.is_none() {
-            // It does not listen: an address is a part of every ticket all the same.
-            ticket = ticket.replace("127.0.0.1:0#", "127.0.0.1:1#");
+            // It does not listen: an address is a part of every ticket all the same. Not the usual one, where a node of somebody's may be.
+            let (address, key) = ticket.split_once('#').unwrap();
+            ticket = format!("{}:1#{key}", address.rsplit_once(':').unwrap().0);
         }
         let mut arguments = vec!["peer".to_owned(), "add".into(), ticket];
         if !allows.is_empty() {

@@ -32,6 +32,18 @@ pub fn install(home: &Home, package: &Package) {
     ShelfLock::take(&opened).unwrap().install(package, &PackageGrants::all_of(package.manifest())).unwrap();
 }
 
+/// A package of the examples in Rust, built by `just components`.
+pub fn example(name: &str) -> Package {
+    let folder = puppet().parent().and_then(std::path::Path::parent).unwrap().join("example-packages");
+    Package::read(&folder.join(format!("{name}.transship"))).unwrap()
+}
+
+/// A package that the command carries.
+pub fn bundled(name: &str) -> Package {
+    let folder = puppet().parent().and_then(std::path::Path::parent).unwrap().join("packages");
+    Package::read(&folder.join(format!("{name}.transship"))).unwrap()
+}
+
 /// A package of the puppet's component (`puppet.wasm`) under a manifest of the test's own.
 pub fn puppet_with(manifest: &str) -> Package {
     let puppet = Package::read(&puppet()).unwrap();

@@ -25,14 +25,21 @@ class WitWorld(wit_world.WitWorld):
     """The component: one function, which runs as long as the process does."""
 
     def init(self, our: Address) -> None:
-        mirror = Mirror(our)
-        mirror.begin()
-        while True:
-            match messaging.receive():
-                case messaging.Message_Request(received):
-                    mirror.take(received)
-                case messaging.Message_Timer(number) if number == mirror.timer:
-                    mirror.begin()
+        try:
+            run(our)
+        except Err as error:
+            raise Err(words(error))  # what a process ends with is a text: it is in the log
+
+
+def run(our: Address) -> None:
+    mirror = Mirror(our)
+    mirror.begin()
+    while True:
+        match messaging.receive():
+            case messaging.Message_Request(received):
+                mirror.take(received)
+            case messaging.Message_Timer(number) if number == mirror.timer:
+                mirror.begin()
 
 
 class Mirror:

@@ -13,9 +13,13 @@ const MOST_BYTES = 16n << 20n;
 
 // The process: this runs as long as it does. `receive` waits, and takes nothing meanwhile.
 export async function init(our) {
-  for (;;) {
-    const { tag, val } = receive();
-    if (tag === "request") await serve(val.request);
+  try {
+    for (;;) {
+      const { tag, val } = receive();
+      if (tag === "request") await serve(val.request);
+    }
+  } catch (error) {
+    throw String(error); // what a process ends with is a text: it is in the log
   }
 }
 

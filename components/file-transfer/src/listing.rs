@@ -89,7 +89,7 @@ pub(crate) fn page<T: Tree>(tree: &T, walk: &mut Walk, limit: u32) -> Result<(Ve
 impl Manager {
     /// `list-files`: all, or an error that says how else.
     pub(crate) fn list_files(&mut self, received: &ReceivedRequest) -> Result<Handled, TransferError> {
-        rights::check(&self.our, &received.source, Rights::LIST)?;
+        rights::check(&self.our, received, Rights::LIST)?;
         let files = self.list("", None, MAX_LIMIT)?;
         if files.1 {
             return Err(TransferError::InvalidRequest("there are more files than fit into one answer: use list-page".into()));
@@ -100,7 +100,7 @@ impl Manager {
     /// `list-page`, of this node or (for its owner) of another.
     pub(crate) fn list_page(&mut self, received: &ReceivedRequest, options: ListOptions) -> Result<Handled, TransferError> {
         if let Some(node) = options.node.clone().filter(|node| *node != self.our.node) {
-            rights::check_local(&self.our, &received.source)?;
+            rights::check_local(&self.our, received)?;
             return self.list_elsewhere(&node, options);
         }
         let limit = options.limit.unwrap_or(DEFAULT_LIMIT);
@@ -109,7 +109,7 @@ impl Manager {
         }
         // A digest tells what is in a file, so it takes the right to read.
         let needs = if options.id.is_some() { Rights::LIST | Rights::READ } else { Rights::LIST };
-        rights::check(&self.our, &received.source, needs)?;
+        rights::check(&self.our, received, needs)?;
         let (files, more) = self.list(options.prefix.as_deref().unwrap_or(""), options.after.as_deref(), limit)?;
         let Some(algorithm) = options.id else {
             return Ok(Handled::Answer(Answer::ListPage(FilePage { files: files.into_iter().map(|file| info(file, None)).collect(), more })));

@@ -27,7 +27,7 @@ impl Manager {
         if request.is_requestor {
             return Err(refuse_command("download", "get"));
         }
-        rights::check(&self.our, &received.source, Rights::READ)?;
+        rights::check(&self.our, received, Rights::READ)?;
         self.check_room(&received.source.node)?;
         let settings = Settings::new(request.options.as_ref())?;
         if settings.by_id {
@@ -61,7 +61,7 @@ impl Manager {
         if request.is_requestor {
             return Err(refuse_command("upload", "put"));
         }
-        rights::check(&self.our, &received.source, Rights::WRITE)?;
+        rights::check(&self.our, received, Rights::WRITE)?;
         self.check_room(&received.source.node)?;
         let settings = Settings::new(request.options.as_ref())?;
         names::check(&request.name)?;

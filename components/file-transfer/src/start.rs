@@ -73,7 +73,7 @@ impl Manager {
     }
 
     fn check_command(&self, received: &ReceivedRequest, node: &str) -> Result<(), TransferError> {
-        rights::check_local(&self.our, &received.source)?;
+        rights::check_local(&self.our, received)?;
         rights::check_known(&self.our, node)
     }
 

@@ -100,7 +100,7 @@ fn partial_of(journal: &str) -> String {
 impl Manager {
     /// `stopped`.
     pub(crate) fn list_stopped(&self, received: &ReceivedRequest) -> Result<Handled, TransferError> {
-        rights::check_local(&self.our, &received.source)?;
+        rights::check_local(&self.our, received)?;
         Ok(Handled::Answer(Answer::Transfers(self.stopped()?.iter().map(Stopped::status).collect())))
     }
 

@@ -56,7 +56,7 @@ pub(crate) fn sweep(files: &Directory) {
 impl Manager {
     /// `store`: starts a worker with the first segment, and hands all of them on to it; it answers.
     pub(crate) fn store(&mut self, received: &ReceivedRequest, segment: StoreSegment) -> Result<Handled, TransferError> {
-        rights::check(&self.our, &received.source, Rights::WRITE)?;
+        rights::check(&self.our, received, Rights::WRITE)?;
         let worker = match segment.file_id {
             None => self.open_store(received, segment.number)?,
             Some(id) => {

@@ -258,13 +258,13 @@ impl Manager {
 
     /// `transfers`.
     pub(crate) fn list_transfers(&self, received: &ReceivedRequest) -> Result<Handled, TransferError> {
-        rights::check_local(&self.our, &received.source)?;
+        rights::check_local(&self.our, received)?;
         Ok(Handled::Answer(Answer::Transfers(self.transfers.0.iter().map(|(id, transfer)| transfer.status(id)).collect())))
     }
 
     /// `cancel`: answered when the transfer has ended.
     pub(crate) fn cancel(&mut self, received: &ReceivedRequest, cancel: CancelRequest) -> Result<Handled, TransferError> {
-        rights::check_local(&self.our, &received.source)?;
+        rights::check_local(&self.our, received)?;
         let unknown = || TransferError::UnknownTransfer(cancel.id.chars().take(80).collect());
         if !self.transfers.0.contains_key(&cancel.id) {
             return self.discard(&cancel.id, cancel.keep)?.map(|status| Handled::Answer(Answer::Cancelled(status))).ok_or_else(unknown);

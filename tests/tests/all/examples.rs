@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use serde_json::json;
-use transship_tests::guests::{component, javascript, python};
+use transship_tests::guests::{COMPILING, javascript, python};
 use transship_tests::{Home, eventually, introduce};
 
 /// 16 by 8 pixels: the left half red, the right half blue.
@@ -10,10 +10,10 @@ const PICTURE: &[u8] = b"iVBORw0KGgoAAAANSUhEUgAAABAAAAAICAIAAAB/FOjAAAAAFklEQVR
 
 #[test]
 fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
-    let Some(example) = javascript("thumbnails", "app.js") else { return };
+    let Some(example) = javascript("examples/thumbnails") else { return };
     let alice = Home::new("alice");
-    example.install(&alice, |manifest| manifest, &[]);
-    let _serving = alice.serve();
+    example.install(&alice);
+    let _serving = alice.serve_within(&[], "127.0.0.1:0", COMPILING);
     let scratch = alice.scratch();
     std::fs::write(scratch.join("picture.png"), BASE64.decode(PICTURE).unwrap()).unwrap();
     std::fs::write(scratch.join("damaged.png"), &BASE64.decode(PICTURE).unwrap()[..50]).unwrap();
@@ -40,15 +40,11 @@ fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
 
 #[test]
 fn mirror_keeps_a_folder_equal_to_one_on_another_node_also_after_a_restart() {
-    let Some(example) = python("mirror", "app") else { return };
+    let Some(example) = python("examples/mirror") else { return };
     let (alice, bob) = (Home::new("alice"), Home::new("bob"));
-    // The API and the worker come with the package here, and not from its dependency.
-    let manifest = |text: String| {
-        let text = text.split("[dependencies]").next().unwrap().replace("main = \"main.wasm\"", "main = \"main.wasm\"\nworker = \"file_transfer_worker.wasm\"");
-        format!("{text}\n[compose]\nmain = [\"file_transfer_worker_api.wasm\"]\n")
-    };
-    example.install(&alice, manifest, &[component("file_transfer_worker_api.wasm"), component("file_transfer_worker.wasm")]);
-    let (alice_serves, bob_serves) = (alice.serve(), bob.serve());
+    // The node composes the API in, since the manifest names its package as a dependency.
+    example.install(&alice);
+    let (alice_serves, bob_serves) = (alice.serve_within(&[], "127.0.0.1:0", COMPILING), bob.serve());
     introduce((&alice, Some(&alice_serves), ""), (&bob, Some(&bob_serves), "list,read"));
     let copy = alice.path().join("vfs/mirror:examples/files");
     let put = |name: &str, content: &str| {

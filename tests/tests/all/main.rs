@@ -5,15 +5,19 @@
 mod capabilities;
 mod command_alone;
 mod command_denied;
+mod command_dev;
 mod command_line;
 mod command_package;
 mod command_peers;
 mod command_progress;
+mod command_test;
 mod example_chat;
 mod examples;
 mod general_host;
+mod guide;
 mod homes;
 mod hostile_guests;
+mod hostile_packages;
 mod hostile_peer;
 mod hostile_requests;
 mod left_behind;
@@ -39,8 +43,10 @@ mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
+mod third_party;
 mod wasi;
 mod wire;
+mod wit_reference;
 
 /// A file that is not listed above would be no test at all.
 #[test]

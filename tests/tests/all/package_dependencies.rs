@@ -134,3 +134,71 @@ fn a_component_that_does_not_fit_this_node_is_refused_with_everything_that_is_wr
     let listed = alice.run(["package", "list"]).ok().stderr;
     assert!(listed.contains("newer:test does not run") && listed.contains("transship:host/log@7.0.0"), "{listed}");
 }
+
+/// An API in its version 1.1.0, which has a function more than 1.0.0 had.
+const WORDS_API: &str = r#"(component
+    (core module $code (func (export "greet") (result i32) (i32.const 42)))
+    (core instance $code (instantiate $code))
+    (func $greet (result u32) (canon lift (core func $code "greet")))
+    (instance $words (export "greet" (func $greet)) (export "later" (func $greet)))
+    (export "test:words/greet@1.1.0" (instance $words))
+)"#;
+
+/// A process that was built for some version of the API, with what it expects to hear.
+fn listener(version: &str, functions: &str, expects: u32) -> Vec<u8> {
+    let functions: String = functions.split(' ').map(|name| format!("(export \"{name}\" (func (result u32)))")).collect();
+    let text = format!(
+        r#"(component
+    (import "transship:host/standard@0.1.0" (instance $standard
+        (type $id' (record (field "process-name" string) (field "package-name" string) (field "publisher-node" string)))
+        (export "process-id" (type $id (eq $id')))
+        (type $address' (record (field "node" string) (field "process" $id)))
+        (export "address" (type $address (eq $address')))
+    ))
+    (alias export $standard "address" (type $address))
+    (import "test:words/greet@{version}" (instance $words {functions}))
+    (core func $greet (canon lower (func $words "greet")))
+    (core module $code
+        (import "words" "greet" (func $greet (result i32)))
+        (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+        (func (export "init") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+            (if (i32.ne (call $greet) (i32.const {expects})) (then (unreachable)))
+            (i32.const 0))
+    )
+    (core instance $process (instantiate $code (with "words" (instance (export "greet" (func $greet))))))
+    (func $init (param "our" $address) (result (result (error string)))
+        (canon lift (core func $process "init") (memory (core memory $process "memory")) (realloc (core func $process "realloc"))))
+    (export "init" (func $init))
+)"#
+    );
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn a_component_built_for_an_older_version_of_an_api_runs_and_one_for_another_line_or_a_newer_one_is_refused() {
+    let alice = Home::new("alice");
+    let _serving = alice.serve();
+    let api = "name = \"words\"\npublisher = \"test\"\nversion = \"1.1.0\"\n[components]\nunused = \"puppet.wasm\"\n[api]\ncomponent = \"api.wasm\"\n";
+    let puppet = transship::package::Package::read(&transship_tests::package::puppet()).unwrap();
+    let words = of_components(api, &[("puppet.wasm", puppet.component("puppet").unwrap()), ("api.wasm", &wat::parse_str(WORDS_API).unwrap())]);
+    alice.run(["package", "install", &written(&alice, &words), "--grant"]).ok();
+    let package = |name: &str, component: &[u8]| {
+        let manifest = format!(
+            "name = \"{name}\"\npublisher = \"test\"\nversion = \"1.0.0\"\n[components]\nmain = \"main.wasm\"\n[[process]]\nname = \"main\"\ncomponent = \"main\"\n[dependencies]\n\"words:test\" = \"1\"\n"
+        );
+        written(&alice, &of_components(&manifest, &[("main.wasm", component)]))
+    };
+    let install = |name: &str, component: &[u8]| alice.run(["package", "install", &package(name, component), "--grant"]);
+    install("older", &listener("1.0.0", "greet", 42)).ok();
+    install("present", &listener("1.1.0", "greet later", 42)).ok();
+    // That they run, and what they hear, shows in one that expects something else.
+    install("deaf", &listener("1.0.0", "greet", 43)).ok();
+    transship_tests::eventually("it has ended", || alice.run(["log"]).ok().stdout.contains("main:deaf:test").then_some(()));
+    let log = alice.run(["log"]).ok().stdout;
+    assert!(log.contains("unreachable") && !log.contains("main:older:test") && !log.contains("main:present:test"), "{log}");
+    let newer = install("newer", &listener("1.2.0", "greet later newest", 42)).code(6).stderr;
+    assert!(newer.contains("words:test exports test:words/greet@1.1.0, but not as it is imported") && newer.contains("newest"), "{newer}");
+    let other = install("other", &listener("2.0.0", "greet", 42)).code(6).stderr;
+    assert!(other.contains("it was built for test:words/greet@2.0.0, and words:test has test:words/greet@1.1.0"), "{other}");
+}

@@ -141,3 +141,21 @@ fn a_package_that_can_not_run_is_said_to_with_the_reason_and_the_rest_runs() {
     alice.run(["package", "install", &written(&alice, &puppet_with(MANIFEST))]).ok();
     assert_eq!(state_of_puppet(&alice), "running");
 }
+
+#[test]
+fn top_shows_the_busiest_process_first_until_it_is_interrupted() {
+    let alice = Home::new("alice");
+    let _serving = alice.serve();
+    alice.run(["package", "install", &written(&alice, &puppet_with(MANIFEST)), "--grant"]).ok();
+    for turn in 0..20 {
+        tell(&alice, "main", &json!({"echo": turn.to_string()}));
+    }
+    let mut top = alice.start(["top"]);
+    assert_eq!(top.next_line().unwrap()["id"], "main:puppet:test");
+    top.until("the others are shown too", |process| process["id"] == "manager:file-transfer:transship");
+    top.signal("INT");
+    assert_eq!(top.end().code, Some(0));
+    alice.run(["top", "--help"]).ok();
+    drop(_serving);
+    alice.run(["top"]).code(3).says("no node runs");
+}

@@ -36,6 +36,17 @@ fn a_script_gets_its_arguments_tells_what_it_does_and_its_answer_is_printed() {
 }
 
 #[test]
+fn a_program_that_embeds_a_node_installs_a_package_and_talks_to_it() {
+    // Cargo builds examples together with the tests of a workspace.
+    let example = transship_tests::transship().with_file_name("examples").join("embed");
+    assert!(example.exists(), "{} is missing: run cargo build --release --workspace --examples", example.display());
+    let mut command = std::process::Command::new(example);
+    command.arg(transship_tests::package::puppet()).args(["main:puppet:test", r#"{"echo":"hello"}"#]);
+    let said = transship_tests::Outcome::of(&mut command, b"").ok().stdout;
+    assert!(said.starts_with("embedded@main:puppet:test: ") && said.contains(r#""text":"hello""#), "{said}");
+}
+
+#[test]
 fn a_script_that_fails_or_ends_or_is_not_there_is_said_to() {
     let alice = home();
     let _serving = alice.serve();

@@ -48,8 +48,12 @@ fn a_node_can_not_be_commanded_from_outside() {
     }
     assert_eq!((alice.names(), bob.names()), (vec!["bait".to_owned()], vec!["secret".to_owned()]));
     assert_eq!(bob.workers(), Vec::<String>::new());
-    // A process of the node itself may.
-    assert_eq!(ask(&bob, &format!("bob@{MANAGER}"), &commands[3])["ok"], json!({"transfers": []}));
+    // Nor by any package of the node itself that its owner did not grant that; by the owner it can be.
+    for command in &commands {
+        let answer = ask(&bob, &format!("bob@{MANAGER}"), command);
+        assert!(answer["ok"]["error"]["denied"].is_string(), "{command}: {answer}");
+    }
+    assert_eq!(bob.message(&format!("bob@{MANAGER}"), &commands[3]), json!({"transfers": []}));
 }
 
 /// The address of a process as a record.

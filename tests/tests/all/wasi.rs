@@ -1,23 +1,28 @@
 //! Components that were built as for any other system: what their language's library asks of it (WASI) is there, as far as a process may have it, and refused clearly where not.
 
 use serde_json::{Value, json};
-use transship_tests::guests::visitor;
+use transship_tests::guests::{COMPILING, javascript, python, visitor};
 use transship_tests::{Home, Serving, eventually};
 
-const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
+/// In Rust for two targets, and in Python.
+const KINDS: [&str; 3] = ["wasm32-wasip1", "wasm32-wasip2", "python"];
 const VISITOR: &str = "main:visitor:test";
 
-/// A node with the visitor of each target; one visitor, if this machine can build only one.
+/// A node with the visitor of each kind that this machine can build.
 fn visited() -> Vec<(Home, Serving)> {
-    TARGETS.iter().filter_map(|target| Some(visited_by(target, "")?)).collect()
+    KINDS.iter().filter_map(|kind| visited_by(kind, "")).collect()
 }
 
-fn visited_by(target: &str, settings: &str) -> Option<(Home, Serving)> {
+fn visited_by(kind: &str, settings: &str) -> Option<(Home, Serving)> {
     let home = Home::new("alice");
     home.configure(settings);
-    home.run(["package", "install", visitor(target)?.to_str().unwrap(), "--grant"]).ok();
+    match kind {
+        "python" => python("tests/visitor/python")?.install(&home),
+        "javascript" => javascript("tests/visitor/javascript")?.install(&home),
+        target => drop(home.run(["package", "install", visitor(target)?.to_str().unwrap(), "--grant"]).ok()),
+    }
     // One thread: whatever held it up would hold up all.
-    let serving = home.serve_through(&["env", "TOKIO_WORKER_THREADS=1"], "127.0.0.1:0");
+    let serving = home.serve_within(&["env", "TOKIO_WORKER_THREADS=1"], "127.0.0.1:0", COMPILING);
     Some((home, serving))
 }
 
@@ -56,12 +61,12 @@ fn what_a_component_prints_goes_to_the_log_line_by_line_and_the_rest_when_it_end
             assert_eq!(ask(&alice, "print", piece), json!({"ok": "said"}));
         }
         assert_eq!(ask(&alice, "complain", "beware\n"), json!({"ok": "said"}));
-        for (level, text) in [("INFO", "first"), ("INFO", "second"), ("INFO", ""), ("WARN", "beware")] {
+        for (level, text) in [("INFO", "first"), ("INFO", "second"), ("WARN", "beware")] {
             logged(&alice, level, text);
         }
         let longest = log(&alice).into_iter().map(|(_, text)| text.len()).max();
         assert_eq!(longest, Some(8 << 10), "a line is kept up to the length of any line of the log");
-        assert!(!log(&alice).iter().any(|(_, text)| text == "the rest"));
+        assert!(!log(&alice).iter().any(|(_, text)| text.is_empty() || text == "the rest"));
         alice.run(["kill", VISITOR]).ok();
         logged(&alice, "INFO", "the rest");
     }
@@ -103,8 +108,8 @@ fn sockets_are_refused_and_the_log_says_once_what_to_use_instead() {
 
 #[test]
 fn a_sleeping_component_holds_nobody_up_and_does_not_count_as_computing() {
-    for target in TARGETS {
-        let Some((alice, _serving)) = visited_by(target, "[limits]\nbusy = 300") else { continue };
+    for kind in KINDS.into_iter().chain(["javascript"]) {
+        let Some((alice, _serving)) = visited_by(kind, "[limits]\nbusy = 300") else { continue };
         let mut sleeping = alice.command(["message", &format!("alice@{VISITOR}"), r#"["sleep",3000]"#]).stdout(std::process::Stdio::piped()).spawn().unwrap();
         eventually("it sleeps", || {
             let ps = alice.run(["--json", "ps"]).ok().json();
@@ -115,8 +120,21 @@ fn a_sleeping_component_holds_nobody_up_and_does_not_count_as_computing() {
         assert!(sleeping.try_wait().unwrap().is_none(), "it still sleeps");
         let answer = sleeping.wait_with_output().unwrap();
         let slept: u64 = String::from_utf8_lossy(&answer.stdout).trim().parse().unwrap();
-        assert!(slept >= 3000, "{slept}");
+        assert!(slept >= 3000, "{kind}: {slept}");
     }
+}
+
+#[test]
+fn a_component_in_javascript_has_clocks_random_numbers_and_a_console() {
+    let Some((alice, _serving)) = visited_by("javascript", "") else { return };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert!(ask(&alice, "clock", 0).as_u64().unwrap().abs_diff(now) < 300);
+    let (one, other) = (ask(&alice, "random", 0), ask(&alice, "random", 0));
+    assert!(one[0] != other[0] && one[1] != other[1], "{one} {other}");
+    ask(&alice, "print", "said so");
+    ask(&alice, "complain", "beware");
+    logged(&alice, "INFO", "said so");
+    logged(&alice, "WARN", "beware");
 }
 
 #[test]
@@ -129,5 +147,15 @@ fn a_component_that_exits_ends_well_with_0_and_is_started_again_after_anything_e
         exit(0);
         eventually("it is gone", || (!alice.processes().contains(&VISITOR.into())).then_some(()));
         assert_eq!(log(&alice).iter().filter(|(_, text)| text.starts_with("ended")).count(), 1, "{:?}", log(&alice));
+    }
+}
+
+#[test]
+fn what_a_component_in_another_language_fails_with_is_the_reason_of_its_end() {
+    for kind in ["python", "javascript"] {
+        let Some((alice, _serving)) = visited_by(kind, "") else { continue };
+        alice.run(["message", &format!("alice@{VISITOR}"), r#"["fail","on purpose"]"#]).code(3);
+        logged(&alice, "WARN", "ended: on purpose");
+        eventually("it runs again", || alice.processes().contains(&VISITOR.into()).then_some(()));
     }
 }

@@ -12,6 +12,7 @@ pub(crate) fn run(our: &Address, asked: &ReceivedRequest, arguments: &[String]) 
     drop(told.map(Request::send));
     match arguments.first().map(String::as_str) {
         Some("fail") => drop(respond_json(&json!({ "err": words }))),
+        Some("fail-at") => drop(respond_json(&json!({ "err": { "file": "src/lib.rs", "line": 7, "message": words } }))),
         Some("end") => exit(Err("told to")),
         Some("wait") => {}
         _ => drop(respond_json(&words)),

@@ -150,7 +150,10 @@ async fn start_process(home: &Home) -> Result<(Running, String), CliError> {
     command.arg("--home").arg(home.folder()).args(["--json", "serve", "--listen", "127.0.0.1:0"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| CliError::io(&program, &error))?;
-    let failed = || CliError::new(Kind::Other, format!("the node in {} did not start", home.folder().display())).hint(format!("`transship --home {} log` may say why", home.folder().display()));
+    let failed = || {
+        CliError::new(Kind::Other, format!("the node in {} did not start", home.folder().display()))
+            .hint(format!("`transship --home {} log` may say why", home.folder().display()))
+    };
     let mut lines = BufReader::new(child.stdout.take().ok_or_else(failed)?).lines();
     let address = async {
         while let Ok(Some(line)) = lines.next_line().await {

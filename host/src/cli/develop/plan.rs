@@ -143,7 +143,10 @@ mod tests {
         let plan = parse("[[test]]\nname = \"it answers\"").unwrap();
         assert_eq!((plan.nodes.as_slice(), plan.place, plan.packages.as_slice()), (&["alice".to_owned()][..], Where::Processes, &[PathBuf::from(".")][..]));
         let [test] = plan.tests.as_slice() else { panic!("one test") };
-        assert_eq!((test.script.as_str(), test.arguments.as_slice(), test.node.as_str(), test.timeout), ("test", &["it answers".to_owned()][..], "alice", TIMEOUT));
+        assert_eq!(
+            (test.script.as_str(), test.arguments.as_slice(), test.node.as_str(), test.timeout),
+            ("test", &["it answers".to_owned()][..], "alice", TIMEOUT)
+        );
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(super) fn package(context: &Context, path: &Path) -> Result<Package, CliErro
 pub(super) struct Watch {
     _watcher: RecommendedWatcher,
     changed: mpsc::UnboundedReceiver<PathBuf>,
+    /// What has changed since `next` returned last.
+    paths: Vec<PathBuf>,
 }
 
 impl Watch {
@@ -50,18 +52,20 @@ impl Watch {
         for folder in folders {
             watcher.watch(folder, RecursiveMode::Recursive).map_err(failed)?;
         }
-        Ok(Self { _watcher: watcher, changed })
+        Ok(Self { _watcher: watcher, changed, paths: Vec::new() })
     }
 
-    /// Waits until something has changed and then nothing more does for a moment. Returns what.
+    /// Waits until something has changed and then nothing more does for a moment. Returns what. Nothing is lost if it is not waited for to the end.
     pub(super) async fn next(&mut self) -> Vec<PathBuf> {
-        let mut paths: Vec<PathBuf> = self.changed.recv().await.into_iter().collect();
+        if self.paths.is_empty() {
+            self.paths.extend(self.changed.recv().await);
+        }
         while let Ok(Some(path)) = tokio::time::timeout(SETTLE, self.changed.recv()).await {
-            if !paths.contains(&path) {
-                paths.push(path);
+            if !self.paths.contains(&path) {
+                self.paths.push(path);
             }
         }
-        paths
+        std::mem::take(&mut self.paths)
     }
 }
 

@@ -3,3 +3,4 @@
 pub(crate) mod kill;
 pub(crate) mod ps;
 pub(crate) mod run;
+pub(crate) mod top;

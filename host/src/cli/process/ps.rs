@@ -24,13 +24,20 @@ pub(crate) struct PsArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: &PsArgs) -> Result<(), CliError> {
-    let connection = context.connect_running().await?;
-    if !args.watch {
-        return show(context, &connection.client.processes().await?);
+    if args.watch {
+        return watch(context, |_| {}).await;
     }
+    let connection = context.connect_running().await?;
+    show(context, &connection.client.processes().await?)
+}
+
+/// Shows the processes every second, arranged in some way, until Ctrl-C.
+pub(super) async fn watch(context: &Context, mut arrange: impl FnMut(&mut Vec<ProcessInfo>)) -> Result<(), CliError> {
+    let connection = context.connect_running().await?;
     let mut interrupts = Interrupts::listen()?;
     loop {
-        let processes = connection.client.processes().await?;
+        let mut processes = connection.client.processes().await?;
+        arrange(&mut processes);
         if !context.ui.json() && std::io::stdout().is_terminal() {
             // To the first place of an empty screen.
             context.ui.bytes(b"\x1b[2J\x1b[H")?;

@@ -52,16 +52,19 @@ impl Line {
     }
 
     fn end(&mut self) {
-        self.lines.write(self.level, String::from_utf8_lossy(&self.begun).trim_end_matches('\r'));
+        let text = String::from_utf8_lossy(&self.begun);
+        let text = text.trim_end_matches('\r');
+        // An empty line sets things apart on a screen, and says nothing in a log.
+        if !text.is_empty() {
+            self.lines.write(self.level, text);
+        }
         self.begun.clear();
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if !self.begun.is_empty() {
-            self.end();
-        }
+        self.end();
     }
 }
 
