@@ -61,6 +61,11 @@ demo: build
 bench: build
     scripts/bench
 
+# From `package new` to a first answer of it, in each language
+[group('run')]
+first-answer: build
+    scripts/first-answer
+
 # All tests: the components' own, the examples in the documentation, then everything on the native side
 [group('check')]
 test: build

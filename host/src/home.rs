@@ -5,7 +5,7 @@
 //!      identity.key     the node's name and key pair
 //!      peers.toml       who is known, and what they may do
 //!      vfs/PACKAGE:PUBLISHER/DRIVE/   the drives, for people to look into
-//!      packages/        installed packages          grants.toml   what was granted to them
+//!      packages/        installed packages          grants.toml   what was granted to them      packages.lock   held by whoever changes them
 //!      state/           what processes keep
 //!      cache/           compiled code, what can be made again
 //!      log/node.log     one JSON object a line

@@ -6,6 +6,8 @@ const QUIET: u64 = 10_000;
 const LEAST_PATIENCE: u64 = 5_000;
 /// How long a dropped link gets before it is tried again, in milliseconds.
 const PAUSE: u64 = 1_000;
+/// How long it is tried, from when it was dropped. More than one pause: if one of the two nodes can't be called, its own attempts fail until the other one has called, which does so after a pause too.
+const GRACE: u64 = 3_500;
 
 /// What to do about a silence.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +27,15 @@ pub(crate) struct Liveness {
     pinging: bool,
     quiet: u64,
     patience: u64,
-    dropped: Option<u64>,
+    dropped: Option<Dropped>,
+}
+
+/// A link that was dropped and has not been heard over since.
+#[derive(Debug, Clone, Copy)]
+struct Dropped {
+    first: u64,
+    /// When the last attempt to use it failed.
+    last: u64,
 }
 
 impl Liveness {
@@ -61,21 +71,19 @@ impl Liveness {
         Silence::Fine
     }
 
-    /// The link was dropped: whether to try again, once a pause is over.
+    /// The link was dropped, or could not be used again: whether to try again, once a pause is over.
     pub(crate) fn dropped(&mut self, now: u64) -> bool {
-        match self.dropped {
-            None => {
-                self.dropped = Some(now);
-                true
-            }
-            // What was under way when it broke fails at the same time, and is no new attempt.
-            Some(since) => now.saturating_sub(since) < PAUSE,
+        let dropped = self.dropped.get_or_insert(Dropped { first: now, last: now });
+        // What was under way when it broke fails at the same time, and is no new attempt.
+        if now.saturating_sub(dropped.last) >= PAUSE {
+            dropped.last = now;
         }
+        now.saturating_sub(dropped.first) < GRACE
     }
 
     /// Whether the pause after a dropped link is over (or there was none).
     pub(crate) fn may_send(&self, now: u64) -> bool {
-        self.dropped.is_none_or(|since| now.saturating_sub(since) >= PAUSE)
+        self.dropped.is_none_or(|dropped| now.saturating_sub(dropped.last) >= PAUSE)
     }
 }
 
@@ -116,13 +124,15 @@ mod tests {
     }
 
     #[test]
-    fn a_dropped_link_is_tried_again_once_after_a_pause() {
+    fn a_dropped_link_is_tried_again_after_each_pause_and_given_up_in_the_end() {
         let mut liveness = Liveness::new(30_000, 0);
         assert!(liveness.dropped(1_000) && liveness.dropped(1_001), "all that was under way fails together");
         assert!(!liveness.may_send(1_500));
         assert!(liveness.may_send(2_000));
-        assert!(!liveness.dropped(2_100), "the second attempt failed too");
-        liveness.heard(2_200);
-        assert!(liveness.dropped(2_300), "what worked again may break again");
+        assert!(liveness.dropped(2_100), "the other side may call a moment later");
+        assert!(!liveness.may_send(2_200) && liveness.may_send(3_100));
+        assert!(liveness.dropped(3_200) && !liveness.dropped(4_600), "nobody called");
+        liveness.heard(4_700);
+        assert!(liveness.dropped(4_800) && liveness.dropped(5_900), "what worked again may break again");
     }
 }

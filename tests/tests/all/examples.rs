@@ -13,7 +13,7 @@ fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
     let Some(example) = javascript("examples/thumbnails") else { return };
     let alice = Home::new("alice");
     example.install(&alice);
-    let _serving = alice.serve_within(&[], "127.0.0.1:0", COMPILING);
+    let serving = alice.serve_within(&[], "127.0.0.1:0", COMPILING);
     let scratch = alice.scratch();
     std::fs::write(scratch.join("picture.png"), BASE64.decode(PICTURE).unwrap()).unwrap();
     std::fs::write(scratch.join("damaged.png"), &BASE64.decode(PICTURE).unwrap()[..50]).unwrap();
@@ -36,6 +36,14 @@ fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
     }
     assert_eq!(ask(r#"{"size":4}"#, &["--blob", "picture.png", "--output", "again.png"]), r#"{"width":4,"height":2}"#);
     assert_eq!(std::fs::read(scratch.join("again.png")).unwrap(), std::fs::read(scratch.join("small.png")).unwrap());
+
+    // Of another node the same, picture and answer going over the link.
+    let bob = Home::new("bob");
+    introduce((&alice, Some(&serving), ""), (&bob, None, ""));
+    std::fs::copy(scratch.join("picture.png"), bob.scratch().join("picture.png")).unwrap();
+    let asked = bob.run(["message", "alice@main:thumbnails:examples", r#"{"size":4}"#, "--blob", "picture.png", "--output", "small.png"]).ok();
+    assert_eq!(asked.stdout.trim(), r#"{"width":4,"height":2}"#);
+    assert_eq!(std::fs::read(bob.scratch().join("small.png")).unwrap(), std::fs::read(scratch.join("small.png")).unwrap());
 }
 
 #[test]
