@@ -158,7 +158,8 @@ async fn start_process(home: &Home) -> Result<(Running, String), CliError> {
     let address = async {
         while let Ok(Some(line)) = lines.next_line().await {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            if let (Some("listening"), Some(address)) = (event["event"].as_str(), event["address"].as_str()) {
+            let text = |key| event.get(key).and_then(Value::as_str);
+            if let (Some("listening"), Some(address)) = (text("event"), text("address")) {
                 return Some(address.to_owned());
             }
         }

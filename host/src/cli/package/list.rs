@@ -27,12 +27,11 @@ pub(super) async fn run(context: &Context, _args: &ListArgs) -> Result<(), CliEr
     };
     let states: Vec<_> = shelf.packages.iter().map(|placed| state(placed, infos.as_deref())).collect();
     if context.ui.json() {
-        return shelf.packages.iter().zip(&states).try_for_each(|(placed, (state, why))| {
-            let mut object = as_json(placed);
-            object["state"] = json!(state);
-            object["failed"] = json!(why);
-            context.ui.object(&object)
-        });
+        return shelf
+            .packages
+            .iter()
+            .zip(&states)
+            .try_for_each(|(placed, (state, why))| context.ui.object(&as_json(placed, Some(json!({"state": state, "failed": why})))));
     }
     let mut rows = vec![["PACKAGE", "VERSION", "FROM", "STATE", "DESCRIPTION"].map(str::to_owned).to_vec()];
     rows.extend(shelf.packages.iter().zip(&states).map(|(placed, (state, _))| {

@@ -33,14 +33,18 @@ pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<(), CliError> {
     let (shelf, _) = all(&context.open_home()?)?;
     let placed = find(&shelf, &args.package)?;
     if context.ui.json() {
-        return context.ui.object(&as_json(placed));
+        return context.ui.object(&as_json(placed, None));
     }
     lines(&placed.package, Some(&placed.grants)).iter().try_for_each(|line| context.ui.line(line))
 }
 
-/// A package of this node as one JSON object.
-pub(super) fn as_json(placed: &Placed) -> Value {
-    object(&placed.package, placed.path.as_deref(), Some(&placed.grants))
+/// A package of this node as one JSON object, with what else is known of it.
+pub(super) fn as_json(placed: &Placed, more: Option<Value>) -> Value {
+    let mut object = object(&placed.package, placed.path.as_deref(), Some(&placed.grants));
+    if let (Value::Object(object), Some(Value::Object(more))) = (&mut object, more) {
+        object.extend(more);
+    }
+    object
 }
 
 fn object(package: &Package, path: Option<&Path>, grants: Option<&PackageGrants>) -> Value {
@@ -57,14 +61,11 @@ fn object(package: &Package, path: Option<&Path>, grants: Option<&PackageGrants>
 /// The processes of a package and what they ask for, as JSON; what of it is granted, if that is known.
 pub(super) fn processes(package: &Package, grants: Option<&PackageGrants>) -> Vec<Value> {
     let one = |process: &Process| {
-        let mut object = json!({
+        let asks = process.capabilities.asks();
+        json!({
             "name": process.name, "component": process.component, "public": process.public, "restart": process.on_exit == OnExit::Restart,
-            "memory_limit": process.memory_limit, "asks_for": words(&process.capabilities.asks()),
-        });
-        if let Some(grants) = grants {
-            object["granted"] = json!(words(&granted(&process.capabilities.asks(), grants, &process.name)));
-        }
-        object
+            "memory_limit": process.memory_limit, "asks_for": words(&asks), "granted": grants.map(|grants| words(&granted(&asks, grants, &process.name))),
+        })
     };
     package.manifest().processes.iter().map(one).collect()
 }
