@@ -21,7 +21,7 @@
 //!
 //! fn it_divides(our: &Address) -> Outcome {
 //!     let sums = Address::new(&our.node, "main:sums:ann".parse()?);
-//!     let refused = ask::<_, i64>(&sums, &serde_json::json!({"divide": [2, 0]}));
+//!     let refused = ask::<i64>(&sums, &serde_json::json!({"divide": [2, 0]}));
 //!     check!(refused.is_err(), "2 was divided by 0: {refused:?}");
 //!     Ok(())
 //! }
