@@ -55,7 +55,7 @@
 //! - [`capability`]: what the process may do, and what it lends
 //! - [`log`]: `info!` and its kin
 //! - [`hex`]: digests as text
-//! - [`test`]: the tests of a package, for `transship test`
+//! - [`mod@test`]: the tests of a package, for `transship test`
 //! - [`bindings`]: the node's interfaces themselves
 //!
 //! It does not hide the node: where a generated type is good enough, it is re-exported as it is. Outside a node (in native tests) all types work, and the functions that ask the node

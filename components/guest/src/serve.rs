@@ -22,7 +22,7 @@
 //! }
 //! ```
 //! `{"add": [2, 2]}` is answered with `4`, `{"divide": [2, 0]}` with `{"error": "nothing can be divided by 0"}`, and what is no `Question` with an `error` that says what was expected.
-//! Whoever asks with [`ask`](crate::ask) gets an error of its own from that.
+//! Whoever asks with [`mod@ask`] gets an error of its own from that.
 //!
 //! A process that waits for other things too (responses, timers, digests) or that remembers something is a [`Service`]:
 //!
