@@ -66,9 +66,6 @@ pub enum ManifestError {
     /// Two processes, or a process and a script, have one name.
     #[error("two processes or scripts are named '{0}'")]
     Twice(String),
-    /// A component is there that nothing says how to build.
-    #[error("[build] says with no tool how '{0}' is made: write [build.\"{0}\"] with tool = \"cargo\", \"python\" or \"javascript\"")]
-    NoRecipe(String),
     /// A number or a count out of its bounds.
     #[error("{at}: {problem}")]
     Limit {

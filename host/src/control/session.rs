@@ -153,9 +153,7 @@ impl Session {
         };
         let timeout = Duration::from_millis(timeout.clamp(1, MAX_TIMEOUT));
         let (source, content) = self.client.request(target, content, timeout).await.map_err(Refusal::Send)?;
-        let mime_type = content.blob.as_ref().and_then(Blob::mime_type).map(str::to_owned);
-        let blob = bytes_of(content.blob.as_ref()).await?;
-        Ok((Reply::Response { source, metadata: content.metadata, mime_type }, content.body, blob))
+        response(source, content).await
     }
 
     fn manage(&self, call: Call) -> Result<Reply, Refusal> {
@@ -252,6 +250,13 @@ async fn send(out: &Out, frame: Frame<FromNode>) {
 
 fn content(body: Bytes, metadata: Option<String>, blob: Option<Bytes>, mime_type: Option<String>) -> Content {
     Content { body, metadata, blob: blob.map(|bytes| Blob::from_bytes(bytes, mime_type)), capabilities: Vec::new() }
+}
+
+/// What a process answered, as the answer to a call.
+async fn response(source: Address, content: Content) -> Answered {
+    let mime_type = content.blob.as_ref().and_then(Blob::mime_type).map(str::to_owned);
+    let blob = bytes_of(content.blob.as_ref()).await?;
+    Ok((Reply::Response { source, metadata: content.metadata, mime_type }, content.body, blob))
 }
 
 async fn bytes_of(blob: Option<&Blob>) -> Result<Option<Bytes>, Refusal> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use transship_package::manifest::{Ask, Capabilities, Drive as DriveSpec, DriveKind, Manifest, OnExit as ManifestOnExit, Process as ProcessSpec};
+use transship_package::manifest::{Capabilities, Drive as DriveSpec, DriveKind, Manifest, OnExit as ManifestOnExit, Process as ProcessSpec};
 
 use super::{NodeError, NodeInner, spawn};
 use crate::capability::{Capability, Kind};
@@ -164,18 +164,23 @@ pub(super) async fn start_package(node: &Arc<NodeInner>, package: &PackageId) ->
     }
     let mut again = vec![package.clone()];
     again.extend(dependants(node, package));
+    // Those too that could not be loaded without it, or with what it was before.
+    let failed: Vec<PackageId> = node.failed.lock().keys().filter(|failed| !again.contains(failed)).cloned().collect();
+    for failed in in_order(&shelf, &failed) {
+        if again.iter().any(|on| depends(&shelf, &failed, on)) {
+            again.push(failed);
+        }
+    }
+    let again = in_order(&shelf, &again);
     for package in again.iter().rev() {
         unload(node, package).await;
     }
     let mut result = Ok(());
-    for (place, package) in again.iter().enumerate() {
-        let stopped = place > 0 && shelf.find(&package.to_string()).is_none_or(|placed| placed.grants.stopped);
-        if stopped {
-            continue;
-        }
-        if let Err(error) = load(node, &shelf, package).await {
-            note_failure(node, package, &error);
-            if place == 0 {
+    for next in &again {
+        let wanted = next == package || shelf.find(&next.to_string()).is_some_and(|placed| !placed.grants.stopped);
+        if wanted && let Err(error) = load(node, &shelf, next).await {
+            note_failure(node, next, &error);
+            if next == package {
                 result = Err(error);
             }
         }
@@ -196,7 +201,7 @@ pub(super) async fn stop_package(node: &Arc<NodeInner>, package: &PackageId) -> 
     Ok(was_there)
 }
 
-/// What is loaded and depends on a package, nearest first.
+/// What is loaded and depends on a package.
 fn dependants(node: &NodeInner, package: &PackageId) -> Vec<PackageId> {
     let loaded = node.packages.read();
     let mut found = vec![package.clone()];
@@ -373,10 +378,4 @@ fn held(node: &NodeInner, package: &PackageId, granted: &Capabilities) -> Result
         held.push(Kind::Messaging(process.to_string().parse()?));
     }
     Ok(held.into_iter().map(Capability::granted).collect())
-}
-
-impl Asked {
-    fn new(place: String, wish: &Capabilities, granted: BTreeSet<Ask>) -> Self {
-        Self::of(place, wish.asks(), granted)
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use transship_package::manifest::{Ask, Right};
+use transship_package::manifest::{Ask, Capabilities, Right};
 
 use super::Process;
 use crate::message::ProcessId;
@@ -28,8 +28,8 @@ pub(crate) enum Need<'a> {
 }
 
 impl Asked {
-    pub(crate) fn of(place: String, asks: BTreeSet<Ask>, granted: BTreeSet<Ask>) -> Self {
-        Self { place, asks, granted }
+    pub(crate) fn new(place: String, wish: &Capabilities, granted: BTreeSet<Ask>) -> Self {
+        Self { place, asks: wish.asks(), granted }
     }
 
     pub(crate) fn granted(&self) -> &BTreeSet<Ask> {

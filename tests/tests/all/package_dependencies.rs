@@ -92,6 +92,28 @@ fn what_others_need_is_not_taken_away_and_what_replaces_it_must_do_for_them() {
 }
 
 #[test]
+fn what_is_replaced_brings_back_all_that_needs_it_in_their_order_and_what_failed_without_it() {
+    let alice = Home::new("alice");
+    install(&alice, &puppet_with(LIBRARY));
+    // `a` needs the library, and `reader`, which needs it too; its name comes first.
+    let both = "\"library:test\" = \"1.1\"\n\"reader:test\" = \"1\"";
+    install(&alice, &puppet_with(&READER.replace("\"reader\"", "\"a\"").replace("\"library:test\" = \"1.1\"", both)));
+    install(&alice, &puppet_with(READER));
+    let running = |home: &Home| home.run(["--json", "package", "list"]).ok().json().iter().filter(|line| line["state"] == "running").count();
+    let serving = alice.serve();
+    assert_eq!(running(&alice), 4);
+    alice.run(["start", "library"]).ok();
+    assert_eq!(running(&alice), 4, "{}", alice.run(["package", "list"]).stderr);
+    drop(serving);
+    // Without the library none of them runs; with it all do.
+    alice.run(["stop", "library"]).ok();
+    let _serving = alice.serve();
+    assert_eq!(running(&alice), 1);
+    alice.run(["start", "library"]).ok();
+    assert_eq!(running(&alice), 4, "{}", alice.run(["package", "list"]).stderr);
+}
+
+#[test]
 fn packages_that_need_each_other_do_not_run_and_the_rest_does() {
     let alice = Home::new("alice");
     install(&alice, &puppet_with(&READER.replace("library:test", "circle:test")));

@@ -57,19 +57,22 @@ pub(super) fn choose(package: &Package, before: &PackageGrants, answer: &Answer)
 fn only(package: &Package, lacking: &Lacking, wanted: &[String]) -> Result<Lacking, CliError> {
     let mut chosen = Lacking::new();
     for text in wanted {
-        let (process, ask) = text.split_once('/').map_or((None, text.as_str()), |(process, ask)| (Some(process), ask));
-        let ask: Ask = ask.parse().map_err(|error| CliError::usage(format!("--grant: {error}")))?;
+        let (process, ask) = parse(text)?;
         let for_it = |name: &str| process.is_none_or(|process| process == name);
         if !package.manifest().asks().iter().any(|(name, asks)| for_it(name) && asks.contains(&ask)) {
-            return Err(
-                CliError::usage(format!("--grant: {} does not ask for {text}", shelf::id(package))).hint("`transship package show` shows what it asks for")
-            );
+            return Err(CliError::usage(format!("{} does not ask for {text}", shelf::id(package))).hint("`transship package show` shows what it asks for"));
         }
         for name in lacking.iter().filter(|(name, asks)| for_it(name) && asks.contains(&ask)).map(|(name, _)| name) {
             chosen.entry(name.clone()).or_default().insert(ask.clone());
         }
     }
     Ok(chosen)
+}
+
+/// Reads `ASK`, or `PROCESS/ASK` for one process or script.
+pub(super) fn parse(text: &str) -> Result<(Option<&str>, Ask), CliError> {
+    let (process, ask) = text.split_once('/').map_or((None, text), |(process, ask)| (Some(process), ask));
+    Ok((process, ask.parse().map_err(|error| CliError::usage(format!("{error}")))?))
 }
 
 /// Shows what it asks for, and waits for the answer.

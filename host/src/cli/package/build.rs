@@ -28,7 +28,7 @@ mod tool;
 /// has. With CARGO_TARGET_DIR, Cargo builds there instead of in FOLDER/target.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  transship package build\n  transship package build ./work/chat --out ./chat.transship\n  transship package build --components ./elsewhere"
+    after_help = "Examples:\n  transship package build\n  transship package build ./chat --out ./chat.transship\n  transship package build --components ./elsewhere"
 )]
 pub(crate) struct BuildArgs {
     /// The package: it holds package.toml

@@ -15,7 +15,7 @@ use crate::cli::error::CliError;
 ///
 /// Nothing is installed. What does not fit is named, with what was expected and what was found.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  transship package check ./chat.transship\n  transship package check ./work/chat")]
+#[command(after_help = "Examples:\n  transship package check ./chat.transship\n  transship package check ./chat")]
 pub(crate) struct CheckArgs {
     /// The package: one file, or a folder with a package.toml and what it names
     #[arg(value_name = "FILE")]

@@ -1,9 +1,8 @@
 use clap::Args;
 use serde_json::json;
-use transship::package::Ask;
 use transship::package::shelf::ShelfLock;
 
-use super::asking::{Answer, choose};
+use super::asking::{Answer, choose, parse};
 use super::place::{all, find, package_id, running};
 use super::show::processes;
 use crate::cli::Context;
@@ -30,7 +29,6 @@ pub(crate) struct GrantArgs {
 
 pub(super) async fn run(context: &Context, args: &GrantArgs) -> Result<(), CliError> {
     let home = context.open_home()?;
-    let lock = ShelfLock::take(&home)?;
     let (shelf, _) = all(&home)?;
     let found = find(&shelf, &args.package)?;
     let id = found.id();
@@ -46,8 +44,8 @@ pub(super) async fn run(context: &Context, args: &GrantArgs) -> Result<(), CliEr
         choose(&found.package, &found.grants, &Answer::of(answer))?
     };
     let changed = grants != found.grants;
-    lock.change(|all| *all.entry(&id) = grants.clone())?;
-    drop(lock);
+    // Not before: a person takes long to answer.
+    ShelfLock::take(&home)?.change(|all| *all.entry(&id) = grants.clone())?;
     let mut next = String::new();
     if changed
         && !grants.stopped
@@ -67,8 +65,7 @@ fn take_back(grants: &mut transship::package::grants::PackageGrants, asks: &[Str
             grants.processes.values_mut().for_each(std::collections::BTreeSet::clear);
             continue;
         }
-        let (process, ask) = text.split_once('/').map_or((None, text.as_str()), |(process, ask)| (Some(process), ask));
-        let ask: Ask = ask.parse().map_err(|error| CliError::usage(format!("{error}")))?;
+        let (process, ask) = parse(text)?;
         for (_, granted) in grants.processes.iter_mut().filter(|(name, _)| process.is_none_or(|process| process == name.as_str())) {
             granted.remove(&ask);
         }

@@ -17,7 +17,7 @@ mod sdk;
 /// It builds and runs as it is; its README says how.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  transship package new greeter\n  transship package new photos --template file-transfer --language python --publisher ann ./work/photos"
+    after_help = "Examples:\n  transship package new greeter\n  transship package new photos --template file-transfer --language python --publisher ann ./pictures"
 )]
 pub(crate) struct NewArgs {
     /// The package's name: a-z, 0-9, '-', '_' and '.'

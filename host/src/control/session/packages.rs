@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Answered, MAX_TIMEOUT, Session, bytes_of};
-use crate::blob::Blob;
+use super::{Answered, MAX_TIMEOUT, Session, response};
 use crate::control::protocol::{Refusal, Reply};
 use crate::message::{Content, PackageId};
 use crate::node::NodeError;
@@ -43,9 +42,7 @@ impl Session {
         let timeout = Duration::from_millis(timeout.clamp(1, MAX_TIMEOUT));
         let (source, content) = self.client.request(&address, Content { body: body.into(), ..Content::default() }, timeout).await.map_err(Refusal::Send)?;
         self.told().await;
-        let mime_type = content.blob.as_ref().and_then(Blob::mime_type).map(str::to_owned);
-        let blob = bytes_of(content.blob.as_ref()).await?;
-        Ok((Reply::Response { source, metadata: content.metadata, mime_type }, content.body, blob))
+        response(source, content).await
     }
 }
 
