@@ -4,9 +4,9 @@
 //! next run, as `transship package build` keeps it.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard};
 
 use crate::machine::{can, skipped};
 use crate::{Home, Outcome, transship};
@@ -72,23 +72,32 @@ fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path()).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
+/// Where Cargo compiles all of them: its CARGO_TARGET_DIR.
+pub fn compiled() -> PathBuf {
+    target().join("new-packages/cargo")
+}
+
 /// The command in a home, with what building needs around it.
 pub fn with_tools<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(home: &Home, arguments: I) -> Command {
     let mut command = home.command(arguments);
-    command.env("PATH", path()).env("NODE_PATH", modules()).env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", target().join("new-packages/cargo"));
+    command.env("PATH", path()).env("NODE_PATH", modules()).env("CARGO_NET_OFFLINE", "true").env("CARGO_TARGET_DIR", compiled());
     command
 }
 
-/// Builds a package's folder.
-pub fn build(home: &Home, folder: &Path) -> Outcome {
-    let _one = one_at_a_time();
+/// Builds a package's folder, whose components are of that language.
+pub fn build(home: &Home, language: Language, folder: &Path) -> Outcome {
+    let _one = one_at_a_time(language);
     Outcome::of(with_tools(home, ["package", "build", "--json"]).arg(folder), b"")
 }
 
-/// Each of these tools takes as many cores as there are, and Cargo one folder to itself.
-fn one_at_a_time() -> MutexGuard<'static, ()> {
-    static BUILDING: Mutex<()> = Mutex::new(());
-    BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+/// Keeps everybody else from building, other processes with tests included: Cargo has one folder to itself, in which the components of all packages have the same name, and the other tools take as
+/// many cores as there are.
+pub fn one_at_a_time(language: Language) -> File {
+    std::fs::create_dir_all(compiled()).unwrap();
+    let name = if language == Language::Rust { "cargo.lock" } else { "interpreters.lock" };
+    let lock = File::create(target().join("new-packages").join(name)).unwrap();
+    lock.lock().unwrap();
+    lock
 }
 
 /// A new package of a template, built and not yet installed: its file. The publisher is `ann`, the name that of template and language.
@@ -101,7 +110,7 @@ pub fn begun(home: &Home, language: Language, template: &str) -> (String, PathBu
     let (made, kept) = (folder.join("target"), target().join("new-packages").join(&name));
     std::fs::create_dir_all(&kept).unwrap();
     std::os::unix::fs::symlink(&kept, &made).unwrap();
-    build(home, &folder).ok();
+    build(home, language, &folder).ok();
     // Two tests may want the same one.
     let file = folder.join(format!("{name}.transship"));
     std::fs::copy(made.join(format!("{name}.transship")), &file).unwrap();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use transship_tests::machine::{can, skipped};
+use transship_tests::newcomer::{Language, compiled, one_at_a_time};
 use transship_tests::{Outcome, eventually, transship};
 
 /// The blocks of commands, each with what stands after `sh`.
@@ -23,11 +24,11 @@ fn blocks() -> Vec<(String, String)> {
 fn shell(folder: &Path, commands: &str) -> Command {
     let path = std::env::join_paths([transship().parent().unwrap().to_owned()].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
     let mut command = Command::new("bash");
-    // The sources of others that a package is built with are compiled once for all tests.
     command
         .args(["-euo", "pipefail", "-c", commands])
         .current_dir(folder)
         .env("PATH", path.unwrap())
+        .env("CARGO_NET_OFFLINE", "true")
         .env_remove("TRANSSHIP_HOME")
         .env_remove("CARGO_TARGET_DIR");
     command
@@ -48,9 +49,15 @@ fn whoever_follows_it_gets_there() {
     if !can(&["cargo-component", "--version"]) {
         return skipped("the guide", "cargo-component is not installed");
     }
+    let _one = one_at_a_time(Language::Rust);
     let folder = tempfile::tempdir().unwrap();
     let mut background = Vec::new();
     for (how, commands) in blocks() {
+        // What the sources of others are compiled to is kept where all tests have it; to the commands it is in the package's folder.
+        let package = folder.path().join("fetcher");
+        if package.is_dir() && !package.join("target").exists() {
+            std::os::unix::fs::symlink(compiled(), package.join("target")).unwrap();
+        }
         match how.as_str() {
             "" => drop(Outcome::of(&mut shell(folder.path(), &commands), b"").ok()),
             "background" => {
