@@ -15,6 +15,8 @@ guest_env := if guest == "" { "" } else { "RUSTUP_TOOLCHAIN=" + guest }
 guest_flags := if guest == "" { "" } else { "--ignore-rust-version" }
 # nextest where it is installed, otherwise what Cargo has.
 test := `if command -v cargo-nextest >/dev/null; then echo "nextest run --no-tests=pass"; else echo test; fi`
+# What the components' own tests are built with: optimising the whole is for what is shipped.
+unit := "CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0"
 # The tests that this machine does not allow write a line into it.
 skipped := justfile_directory() / "target/skipped-tests"
 
@@ -69,8 +71,8 @@ first-answer: build
 # All tests: the components' own, the examples in the documentation, then everything on the native side
 [group('check')]
 test: build
-    cd components && cargo {{ test }} --release --workspace --locked
-    cd components && cargo test --release --workspace --locked --doc --quiet
+    cd components && {{ unit }} cargo {{ test }} --release --workspace --locked
+    cd components && {{ unit }} cargo test --release --workspace --locked --doc --quiet
     cargo test --release --workspace --locked --doc --quiet
     # What this machine does not allow is said at the end, also when a test failed.
     @rm -f {{ skipped }}
@@ -82,7 +84,7 @@ lint: components
     cargo fmt --check
     cd components && cargo fmt --check
     cargo clippy --release --workspace --locked --all-targets -- --deny warnings
-    cd components && cargo clippy --release --workspace --locked --all-targets -- --deny warnings
+    cd components && {{ unit }} cargo clippy --release --workspace --locked --all-targets -- --deny warnings
     {{ if guest == "" { "cd components && cargo clippy --release --workspace --locked --target " + wasm + " -- --deny warnings" } else { "@echo 'lint: no clippy for " + wasm + ", since its library comes from the distribution'" } }}
 
 # The documentation, without broken links: target/doc/transship/index.html
