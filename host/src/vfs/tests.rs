@@ -11,6 +11,7 @@ use crate::digest::Algorithm;
 mod directories;
 mod escape;
 mod lending;
+mod packs;
 
 const READ: OpenFlags = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false, private: false };
 const WRITE: OpenFlags = OpenFlags { write: true, ..READ };

@@ -84,7 +84,7 @@ impl FileBackend for OpenFile {
 }
 
 /// The file mode creation mask that the process began with. It can be read only by setting it, so it is read once; a file that another thread makes in that moment is its owner's alone.
-fn forbidden() -> Mode {
+pub(super) fn forbidden() -> Mode {
     static MASK: OnceLock<Mode> = OnceLock::new();
     *MASK.get_or_init(|| {
         let mask = umask(Mode::RWXG | Mode::RWXO);
