@@ -34,7 +34,7 @@ impl Progress {
 
 impl From<ProgressRequest> for Progress {
     fn from(request: ProgressRequest) -> Self {
-        let ProgressRequest { id, name, progress, bytes_done, bytes_total, state } = request;
+        let ProgressRequest { id, name, progress, bytes_done, bytes_total, state, .. } = request;
         Self { id, name, percent: progress, bytes_done, bytes_total, state }
     }
 }

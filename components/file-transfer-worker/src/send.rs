@@ -33,8 +33,8 @@ pub(crate) struct Job {
 }
 
 /// Sends a file; returns what the receiver says of the end.
-pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, TransferError> {
-    let mut source = Source::open(&job)?;
+pub(crate) fn run(session: &mut Session, job: &Job) -> Result<TransferSummary, TransferError> {
+    let mut source = Source::open(job)?;
     session.progress.bytes_total = Some(source.offer.size);
     if let Some(to) = job.to.clone() {
         session.set_counterpart(to);
@@ -62,7 +62,7 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
 }
 
 /// Has the worker of the other side started.
-fn ask(session: &mut Session, target: &Address, request: UploadRequest) -> Result<(), TransferError> {
+pub(crate) fn ask(session: &mut Session, target: &Address, request: UploadRequest) -> Result<(), TransferError> {
     session.ask_to_start(target, &worker::Request::Upload(request));
     loop {
         match session.next()? {
@@ -305,7 +305,7 @@ mod tests {
             |digest: Option<&str>| SizeRequest { name: "a".into(), size: 3, modified: 0, permissions: 0o644, digest: digest.map(Into::into), max_chunk: 60 };
         let said = |size, digest: &str, skipped| {
             let algorithm = DigestAlgorithm::Sha256;
-            TransferSummary { name: "a".into(), size, algorithm, digest: digest.into(), resumed: 0, skipped, elapsed: 1 }
+            TransferSummary { name: "a".into(), size, algorithm, digest: digest.into(), resumed: 0, skipped, elapsed: 1, tree: None }
         };
         assert!(check_summary(&offer(Some("ab")), said(3, "AB", false)).is_ok());
         assert!(check_summary(&offer(None), said(0, "", true)).is_ok());

@@ -20,7 +20,7 @@ use crate::session::{Event, Session};
 use crate::wire::Ask;
 
 /// How long the reason of a sender that has ended may take to come, in milliseconds: the news that it has ended may overtake what it said at the end.
-const LAST_WORDS: u64 = 1_000;
+pub(crate) const LAST_WORDS: u64 = 1_000;
 
 struct Transfer<'a> {
     session: &'a mut Session,
