@@ -47,14 +47,15 @@ Examples:
   transship get bob:backup.tar - | tar x
   transship get --id bob:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 hello.txt
 
-Folders:
-  transship get -r bob:photos                the folder: into ./photos
-  transship get -r bob:photos pictures       into pictures/photos, or pictures itself if that is not there yet
-  transship get -r bob:photos/ pictures      what is in it: into pictures
+Examples with folders:
+  transship get -r bob:photos                into ./photos
+  transship get -r bob:photos pictures       into pictures/photos, or as pictures if that is not there
+  transship get -r bob:photos/ pictures      what is in it, into pictures
   transship get -r bob: everything           all that bob has
   transship get -a bob:site www --include '*.html' --exclude drafts/ --on-conflict newer
   transship get -r bob:photos --dry-run      what would be moved?
-  The same command again moves only what is lacking. If some of it fails, the rest is moved, and the exit code is 23.";
+  The same command again moves only what is lacking. If some of it fails, the rest is moved (exit
+  code 23).";
 
 pub(crate) async fn run(context: &Context, args: &GetArgs) -> Result<(), CliError> {
     if args.tree.wanted() {

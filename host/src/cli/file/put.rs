@@ -47,14 +47,15 @@ Examples:
   transship put photo.jpg bob:holidays/sea.jpg --on-conflict overwrite
   tar c folder | transship put - bob:folder.tar
 
-Folders:
-  transship put -r photos bob:               the folder: bob has it as photos
+Examples with folders:
+  transship put -r photos bob:               bob has it as photos
   transship put -r photos bob:archive/       bob has it as archive/photos
   transship put -r photos bob:pictures       bob has it as pictures
-  transship put -r photos/ bob:              what is in it: among all that bob has
+  transship put -r photos/ bob:              what is in it, among all that bob has
   transship put -a site bob: --include '*.html' --exclude drafts/ --on-conflict newer
   transship put -r photos bob: --dry-run     what would be moved?
-  The same command again moves only what is lacking. If some of it fails, the rest is moved, and the exit code is 23.";
+  The same command again moves only what is lacking. If some of it fails, the rest is moved (exit
+  code 23).";
 
 pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliError> {
     if args.tree.wanted() {
