@@ -57,6 +57,23 @@ pub(crate) fn show_rate(bytes: u64, time: Duration) -> String {
     format!("{}/s", show_size((bytes as f64 / seconds) as u64))
 }
 
+/// `1 file`, `1,234 files`; without a `word`, the number alone.
+pub(crate) fn show_count(count: u64, word: &str) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    match word {
+        "" => text,
+        _ if count == 1 => format!("{text} {word}"),
+        _ => format!("{text} {word}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +95,12 @@ mod tests {
             assert_eq!(parse_time(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         assert!(parse_time("soon").is_err() && parse_time("-1").is_err());
+    }
+
+    #[test]
+    fn many_are_counted_in_thousands() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(|count| show_count(count, "")), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 2].map(|count| show_count(count, "file")), ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

@@ -68,22 +68,22 @@ impl Folder {
 
 /// Opens the regular file `last` of the directory `at`. `path` is what was asked for.
 fn open_regular(at: &Dir, last: &str, path: &RelativePath, how: Opening) -> Result<fs::File, VfsError> {
-        // Looking first keeps devices from being opened at all. What is opened is looked at again, because the name may have changed hands.
-        if let Ok(stat) = look(at, last) {
-            if how.exclusive {
-                return Err(VfsError::Exists(path.as_str().into()));
-            }
-            check_regular(&stat, path)?;
+    // Looking first keeps devices from being opened at all. What is opened is looked at again, because the name may have changed hands.
+    if let Ok(stat) = look(at, last) {
+        if how.exclusive {
+            return Err(VfsError::Exists(path.as_str().into()));
         }
-        let mut options = OpenOptions::new();
-        options.read(how.read).write(how.write).create(how.create).create_new(how.exclusive).follow(FollowSymlinks::No);
-        if how.private {
-            options.mode(PRIVATE);
-        }
-        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-        let file = at.open_with(last, &options).map_err(|error| why(&error, at, last, path))?.into_std();
-        check_regular(&fstat(&file).map_err(|error| system(error, path))?, path)?;
-        Ok(file)
+        check_regular(&stat, path)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(how.read).write(how.write).create(how.create).create_new(how.exclusive).follow(FollowSymlinks::No);
+    if how.private {
+        options.mode(PRIVATE);
+    }
+    options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    let file = at.open_with(last, &options).map_err(|error| why(&error, at, last, path))?.into_std();
+    check_regular(&fstat(&file).map_err(|error| system(error, path))?, path)?;
+    Ok(file)
 }
 
 impl DirectoryBackend for Folder {

@@ -64,6 +64,7 @@ impl TransferArgs {
             by_id: by_id.then_some(true),
             timeout: self.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
             retries: self.retries,
+            tree: None,
         }
     }
 
@@ -108,6 +109,7 @@ mod tests {
             by_id: Some(true),
             timeout: Some(1500),
             retries: Some(0),
+            tree: None,
         };
         assert_eq!(options, expected);
     }
