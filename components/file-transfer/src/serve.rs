@@ -67,7 +67,7 @@ impl Manager {
         let settings = Settings::new(request.options.as_ref())?;
         if settings.tree.is_some() {
             self.check_tree(&request.name, Side::Receiver)?;
-            return self.take(received, request);
+            return self.take_from(received, request);
         }
         names::check(&request.name)?;
         match self.files.find(&request.name) {
@@ -79,10 +79,10 @@ impl Manager {
             },
             Err(error) => return Err(from_vfs(error, &request.name, Side::Receiver)),
         }
-        self.take(received, request)
+        self.take_from(received, request)
     }
 
-    fn take(&mut self, received: &ReceivedRequest, request: UploadRequest) -> Result<ProcessId, TransferError> {
+    fn take_from(&mut self, received: &ReceivedRequest, request: UploadRequest) -> Result<ProcessId, TransferError> {
         let name = request.name.clone();
         let local = Some(Location { drive: DRIVE.into(), name: name.clone() });
         let request = UploadRequest { target: received.source.clone(), is_requestor: false, local, slot: None, rivals: None, ..request };

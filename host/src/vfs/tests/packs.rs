@@ -15,9 +15,9 @@ fn files_are_written_from_ranges_of_a_blob_and_read_back_into_one() {
     on_each(|drive| {
         let root = drive.root(Rights::ALL);
         root.open_directory("d/e", true).unwrap();
-        let contents = Blob::from_bytes(b"0123456789".to_vec(), None);
+        let bytes = Blob::from_bytes(b"0123456789".to_vec(), None);
         let files = [new_file("a", 0, 4), new_file("d/b", 4, 0), new_file("d/e/c", 4, 6), new_file("d/c", 2, 3)];
-        assert_eq!(root.write_files(&files, &contents), [Ok(()), Ok(()), Ok(()), Ok(())]);
+        assert_eq!(root.write_files(&files, &bytes), [Ok(()), Ok(()), Ok(()), Ok(())]);
         let metadata = |size| Metadata { kind: FileKind::Regular, size, modified: 1_700_000_000_123_456_789, permissions: 0o640 };
         assert_eq!(root.metadata("d/e/c").unwrap(), metadata(6));
 
@@ -55,9 +55,9 @@ fn what_can_not_be_written_leaves_nothing_and_does_not_harm_the_others() {
     on_each(|drive| {
         let root = drive.root(Rights::ALL);
         put(&root, "taken", b"old");
-        let contents = Blob::from_bytes(b"0123456789".to_vec(), None);
+        let bytes = Blob::from_bytes(b"0123456789".to_vec(), None);
         let files = [new_file("taken", 0, 1), new_file("x/y", 0, 1), new_file("../x", 0, 1), new_file("beyond", 5, 6), new_file("good", 9, 1)];
-        let results = root.write_files(&files, &contents);
+        let results = root.write_files(&files, &bytes);
         assert_eq!(results[0], Err(VfsError::Exists("taken".into())));
         assert!(matches!(results[1], Err(VfsError::NotFound(_))));
         assert!(matches!(results[2], Err(VfsError::InvalidName(_))));

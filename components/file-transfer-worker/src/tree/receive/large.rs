@@ -89,7 +89,7 @@ impl Large {
         let (sink, there) = if entry.size >= JOURNALED {
             let target = if path.is_empty() { entry.path.clone() } else { format!("{path}/{}", entry.path) };
             let place = Place::open(drive, &target)?;
-            let identity = [&session.node, source, &entry.path, &slot.to_string()].map(String::as_str).join("\n");
+            let identity = [session.node.as_str(), source, &entry.path, &slot.to_string()].join("\n");
             let (partial, there, restarted) = Partial::open(&place, &identity, &session.node, &offer, session.settings.digest)?;
             if let Some(why) = restarted {
                 warn!("{}: starting over: {why}", entry.path);
