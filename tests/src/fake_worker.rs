@@ -9,6 +9,8 @@ use crate::raw_peer::{Head, HeadKind, RawPeer, kind};
 
 /// The name of its process.
 pub const FAKE: &str = "transfer-1:file-transfer:transship";
+/// The process that asks with `ask`.
+pub const ASKER: &str = "main:mallory:test";
 /// Who takes the requests to begin with.
 pub const MANAGER: &str = "manager:file-transfer:transship";
 
@@ -41,27 +43,53 @@ pub fn named(process: &Value) -> String {
 }
 
 impl RawPeer {
-    /// What the node wants next of any process of mallory's. None: it has ended the link.
+    /// What the node wants next of any process of mallory's.
     ///
     /// # Panics
-    /// If nothing comes in time.
-    pub fn wish(&mut self) -> Option<Wish> {
+    /// If nothing comes in time, or the node ends the link.
+    pub fn wish(&mut self) -> Wish {
+        self.wish_unless(|| false).expect("a wish")
+    }
+
+    /// The same, or none when it is over: asked now and then.
+    ///
+    /// # Panics
+    /// If nothing comes in time, or the node ends the link.
+    pub fn wish_unless(&mut self, over: impl Fn() -> bool) -> Option<Wish> {
         let deadline = Instant::now() + SOON;
         loop {
             assert!(Instant::now() < deadline, "the node wants nothing of mallory");
-            match self.frame()? {
+            match self.frame().expect("the node keeps the link") {
                 (kind::MESSAGE, payload) => {
-                    let (head, body) = split(&payload);
-                    self.send(kind::DELIVERED, &postcard::to_stdvec(&(&head.target, 1_u32)).expect("it can be encoded"));
+                    let (head, body) = self.taken(&payload);
                     if let HeadKind::Request(number) = head.kind {
                         let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
                         return Some(Wish { source: head.source, target: head.target, body, number });
                     }
                 }
-                (kind::PING, payload) => self.send(kind::PONG, &payload),
+                // It comes when nothing else has come for a while.
+                (kind::PING, payload) => {
+                    self.send(kind::PONG, &payload);
+                    if over() {
+                        return None;
+                    }
+                }
                 _ => {}
             }
         }
+    }
+
+    /// A message that came, of which the node is told so.
+    fn taken(&mut self, payload: &[u8]) -> (Head, Vec<u8>) {
+        let (head, body) = split(payload);
+        self.send(kind::DELIVERED, &postcard::to_stdvec(&(&head.target, 1_u32)).expect("it can be encoded"));
+        (head, body)
+    }
+
+    /// Says something to a worker that it need not answer.
+    pub fn tell_worker(&mut self, from: &str, worker: &str, number: u128, body: &Value) {
+        let head = Head { source: from.into(), ..Head::request(worker, number) };
+        self.send(kind::MESSAGE, &head.with(body.to_string().as_bytes()));
     }
 
     /// Gives an answer, with a blob if there is one, of 16 KiB at most.
@@ -73,25 +101,25 @@ impl RawPeer {
         self.send(kind::MESSAGE, &[&payload, blob.unwrap_or_default()].concat());
     }
 
-    /// Asks a worker as the fake one and waits for its answer: the body, and the blob if it is a small one. None: it was refused, because the worker has ended.
+    /// Asks a worker as the process `from` and waits for its answer: the body, and the blob if it is a small one. None: it was refused, because the worker has ended. What else is `heard` meanwhile
+    /// is put there.
     ///
     /// # Panics
     /// If nothing comes in time.
-    pub fn ask_worker(&mut self, worker: &str, number: u128, body: &Value) -> Option<(Value, Vec<u8>)> {
-        let head = Head { source: FAKE.into(), ..Head::request(worker, number) };
-        self.send(kind::MESSAGE, &head.with(body.to_string().as_bytes()));
+    pub fn ask_worker(&mut self, from: &str, worker: &str, number: u128, body: &Value, heard: &mut Vec<u8>) -> Option<(Value, Vec<u8>)> {
+        self.tell_worker(from, worker, number, body);
         let deadline = Instant::now() + SOON;
         loop {
             assert!(Instant::now() < deadline, "{worker} does not answer {body}");
             match self.frame().expect("the node keeps the link") {
                 (kind::MESSAGE, payload) => {
-                    let (head, rest) = split(&payload);
-                    self.send(kind::DELIVERED, &postcard::to_stdvec(&(&head.target, 1_u32)).expect("it can be encoded"));
+                    let (head, rest) = self.taken(&payload);
                     if matches!(head.kind, HeadKind::Response(to) if to == number) {
                         let blob = usize::try_from(head.blob.map_or(0, |(length, _)| length)).expect("it is small");
                         let (body, blob) = rest.split_at(rest.len() - blob);
                         return Some((serde_json::from_slice(body).unwrap_or(Value::Null), blob.to_vec()));
                     }
+                    heard.extend(payload);
                 }
                 (kind::REFUSED, payload) => {
                     let ((to, _), _): ((u128, u8), _) = postcard::take_from_bytes(&payload).expect("a refusal");

@@ -7,7 +7,8 @@ use transship_tests::transfer::{Wired, hidden_in};
 use transship_tests::tree::{files_in, many, plant, same};
 use transship_tests::{Running, differ, eventually};
 
-const SMALL: u64 = 3000;
+/// More than get their names at once.
+const SMALL: u64 = 8000;
 
 /// A tree each way, of many small files and a large one, and what is typed for it.
 fn scene() -> (Wired, [(&'static [&'static str], PathBuf, PathBuf); 2]) {
@@ -16,14 +17,14 @@ fn scene() -> (Wired, [(&'static [&'static str], PathBuf, PathBuf); 2]) {
     let put: (&[&str], _, _) = (&["put", "-r", "out", "bob:"], wired.alice.scratch().join("out"), wired.bob.file("out"));
     for (_, source, _) in [&get, &put] {
         many(&source.join("many"), SMALL, 4096);
-        plant(&source.join("large"), 30 << 20, 0o644);
+        plant(&source.join("zlarge"), 30 << 20, 0o644);
     }
     (wired, [get, put])
 }
 
 /// Starts it and holds the wire when some of it is there.
 fn part(wired: &Wired, command: &[&str], target: &PathBuf) -> Running {
-    wired.proxy.hold_after(4 << 20);
+    wired.proxy.hold_after(20 << 20);
     let running = wired.alice.start(command);
     wired.proxy.held();
     eventually("some files are there", || (!files_in(target).is_empty()).then_some(()));
@@ -69,20 +70,20 @@ fn a_large_file_that_changes_in_the_middle_never_arrives_as_a_mixture() {
     let _serving = wired.alice.serve();
     for (command, source, target) in &ways {
         // All else is there already.
-        wired.alice.run([&command[..], &["--exclude", "large"]].concat()).ok();
+        wired.alice.run([&command[..], &["--exclude", "zlarge"]].concat()).ok();
         wired.proxy.hold_after(12 << 20);
         let running = wired.alice.start(*command);
         wired.proxy.held();
-        let old = fs::read(source.join("large")).unwrap();
+        let old = fs::read(source.join("zlarge")).unwrap();
         let new: Vec<u8> = old.iter().map(|byte| byte ^ 0xff).collect();
-        fs::write(source.join("large"), &new).unwrap();
+        fs::write(source.join("zlarge"), &new).unwrap();
         wired.proxy.release();
         let outcome = running.end();
         match outcome.code {
-            Some(0) => assert_eq!(differ(&source.join("large"), &target.join("large")), None),
+            Some(0) => assert_eq!(differ(&source.join("zlarge"), &target.join("zlarge")), None),
             Some(23) => {
                 assert_eq!(outcome.event("done")["tree"]["failures"][0]["error"], "changed", "{}", outcome.stdout);
-                assert!(!target.join("large").exists());
+                assert!(!target.join("zlarge").exists());
             }
             code => panic!("{code:?}: {}", outcome.stderr),
         }
@@ -98,7 +99,7 @@ fn bits_that_flip_on_the_wire_never_reach_a_file() {
     let _serving = wired.alice.serve();
     // What comes from bob is spoiled: a get's contents, a put's requests.
     let (command, source, target) = &ways[0];
-    for megabytes in [4, 20] {
+    for megabytes in [4, 40] {
         wired.proxy.hold_after(megabytes << 20);
         let running = wired.alice.start(*command);
         wired.proxy.held();

@@ -36,7 +36,8 @@ fn patterns_choose_what_takes_part() {
         alice.run([&["get", "-r", "bob:photos", &target], patterns].concat()).ok();
         alice.run([&["put", "-r", "out", &format!("bob:{target}")], patterns].concat()).ok();
         for folder in [alice.scratch().join(&target), bob.file(&target)] {
-            let found: Vec<String> = files_in(&folder).into_keys().map(|path| path.display().to_string()).collect();
+            let mut found: Vec<String> = files_in(&folder).into_keys().map(|path| path.display().to_string()).collect();
+            found.sort();
             assert_eq!(found, expected, "{patterns:?} in {}", folder.display());
         }
     }

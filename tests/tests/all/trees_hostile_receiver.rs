@@ -1,7 +1,7 @@
 //! Nodes that take trees and keep no rules: they get what was listed for them, and nothing else.
 
 use serde_json::{Value, json};
-use transship_tests::fake_worker::{FAKE, MANAGER, named, process};
+use transship_tests::fake_worker::{ASKER, FAKE, MANAGER, named, process};
 use transship_tests::raw_peer::RawPeer;
 use transship_tests::siege::Siege;
 use transship_tests::tree::plant;
@@ -27,31 +27,38 @@ fn demands() -> Vec<Value> {
     for (offset, length) in [(0, 0), (0, u64::MAX), (u64::MAX, 1), (u64::MAX, u64::MAX), (100, 1), (0, 1 << 30), (0, 20_000_000)] {
         demands.push(json!({"part": {"page": 0, "file": 0, "offset": offset, "length": length}}));
     }
-    for name in ["secret", "out/secret", "../secret", "/etc/hostname", "good"] {
-        demands.push(json!({"chunk": {"name": name, "offset": 0, "length": 10}}));
-    }
     demands.push(json!({"files": {"page": 0, "files": vec![0; 1_000_000 / 2]}}));
     demands.push(json!({"files": {"page": 0, "files": []}}));
-    demands.push(json!({"files": {"page": "0", "files": "all"}}));
-    demands.push(json!({"page": -1}));
     demands
 }
 
+/// What is no question about a tree, and need not be answered.
+fn nonsense() -> Vec<Value> {
+    let chunk = |name: &str| json!({"chunk": {"name": name, "offset": 0, "length": 10}});
+    let chunks = ["secret", "out/secret", "../secret", "/etc/hostname", "good"].map(chunk);
+    [&chunks[..], &[json!({"files": {"page": "0", "files": "all"}}), json!({"page": -1}), json!("page"), json!({"digest-of": "secret"})]].concat()
+}
+
 /// Asks a sender's worker for everything, and for what it has listed. Returns the names in the listing.
-fn besiege(link: &mut RawPeer, worker: &str) -> Vec<String> {
-    let (answer, _) = link.ask_worker(worker, 1000, &json!({"page": 0})).expect("it lists");
+fn besiege(link: &mut RawPeer, from: &str, worker: &str) -> Vec<String> {
+    let mut heard = Vec::new();
+    let (answer, _) = link.ask_worker(from, worker, 1000, &json!({"page": 0}), &mut heard).expect("it lists");
     let listing = &answer["page"]["ok"];
     let names = listing["entries"].as_array().unwrap_or_else(|| panic!("{answer}")).iter().map(|entry| entry["path"].as_str().unwrap().to_owned()).collect();
     assert!(!answer.to_string().contains("secret"), "{answer}");
     for (number, demand) in demands().into_iter().enumerate() {
         let text = demand.to_string();
         let text = &text[..text.len().min(100)];
-        let Some((answer, blob)) = link.ask_worker(worker, 2000 + number as u128, &demand) else { panic!("the worker has ended at {text}") };
+        let Some((answer, blob)) = link.ask_worker(from, worker, 2000 + number as u128, &demand, &mut heard) else { panic!("the worker has ended at {text}") };
         let said = format!("{answer} {}", String::from_utf8_lossy(&blob));
         assert!(!said.contains(SECRET) && !said.contains(&transship_tests::sha256_of(SECRET.as_bytes())), "{text}: {said}");
     }
+    for (number, nonsense) in nonsense().into_iter().enumerate() {
+        link.tell_worker(from, worker, 5000 + number as u128, &nonsense);
+    }
     // It goes on for one who asks for what there is.
-    let (answer, blob) = link.ask_worker(worker, 9000, &json!({"files": {"page": 0, "files": [0]}})).expect("it still runs");
+    let (answer, blob) = link.ask_worker(from, worker, 9000, &json!({"files": {"page": 0, "files": [0]}}), &mut heard).expect("it still runs");
+    assert!(!String::from_utf8_lossy(&heard).contains(SECRET));
     assert_eq!(answer["files"]["ok"]["files"], json!(["same"]), "{answer}");
     assert_eq!(blob, b"good");
     names
@@ -71,7 +78,7 @@ fn what_is_left_out_can_not_be_had() {
     let (mut link, _) = RawPeer::greet(&mallory, alice_serves.address());
     let putting: Running = alice.start(["put", "-r", "out", "mallory:", "--exclude", "secret"]);
     let wish = loop {
-        let wish = link.wish().expect("alice keeps the link");
+        let wish = link.wish();
         if wish.target == MANAGER && wish.body.get("upload").is_some() {
             break wish;
         }
@@ -79,7 +86,7 @@ fn what_is_left_out_can_not_be_had() {
     assert_eq!(wish.body["upload"]["local"], Value::Null, "where it is here is nobody else's business");
     let worker = named(&wish.body["upload"]["target"]["process"]);
     link.grant(&wish, &json!({"upload": {"ok": process(FAKE)}}), None);
-    assert_eq!(besiege(&mut link, &worker), ["good"]);
+    assert_eq!(besiege(&mut link, FAKE, &worker), ["good"]);
     drop(link);
     putting.kill9();
 }
@@ -98,7 +105,8 @@ fn who_may_read_gets_nothing_that_is_no_part_of_the_folder() {
     let answer = link.ask_json(MANAGER, 1, &request);
     link.took_all();
     let worker = named(&answer["download"]["ok"]);
-    assert_eq!(besiege(&mut link, &worker), ["good"]);
+    // Whoever asked is the counterpart, whatever it said.
+    assert_eq!(besiege(&mut link, ASKER, &worker), ["good"]);
     drop(link);
     siege.bob.settled();
     siege.alice_is_served();

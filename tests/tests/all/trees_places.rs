@@ -102,7 +102,7 @@ fn a_folder_that_is_not_there_is_an_error_and_leaves_none_here() {
     let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
     refused(&alice, &["get", "-r", "bob:missing"], 3, "not-found", &["missing"]);
     refused(&alice, &["get", "-r", "bob:missing/", "new"], 3, "not-found", &["missing"]);
-    refused(&alice, &["put", "-r", "missing", "bob:"], 3, "not-found", &["missing"]);
+    alice.run_json(["put", "-r", "missing", "bob:"]).fails("not-found", 3);
     let said = refused(&alice, &["get", "-r", "bob:missing", "no/new"], 3, "not-found", &["no"]);
     assert!(said["hint"].as_str().unwrap().contains("mkdir -p"), "{said}");
     assert_eq!((names_in(&alice.scratch()), bob.names()), (Vec::new(), Vec::new()));

@@ -7,10 +7,13 @@ use transship_tests::transfer::{Wired, hidden_in};
 use transship_tests::tree::{Watch, files_in, many, plant, same};
 use transship_tests::{Outcome, Running, eventually, meanwhile};
 
-/// Small files, of so many bytes.
-const SMALL: (u64, u64) = (2000, 4096);
-/// And a large one.
+/// Small files, of so many bytes: more than get their names at once.
+const SMALL: (u64, u64) = (6000, 4096);
+/// And a large one, which comes last.
 const LARGE: u64 = 30 << 20;
+/// What passes until some of the small files have their names, and until some of the large one is there.
+const IN_SMALL: u64 = 20 << 20;
+const IN_LARGE: u64 = 36 << 20;
 /// What else passes: the listing, what is said about the transfer, the link's own.
 const OVERHEAD: u64 = 2 << 20;
 
@@ -28,7 +31,7 @@ fn scene() -> (Wired, [Way; 2]) {
     let put = Way { command: &["put", "-r", "out", "bob:"], source: wired.alice.scratch().join("out"), target: wired.bob.file("out") };
     for way in [&get, &put] {
         many(&way.source.join("many"), SMALL.0, SMALL.1);
-        plant(&way.source.join("large"), LARGE, 0o644);
+        plant(&way.source.join("zlarge"), LARGE, 0o644);
     }
     (wired, [get, put])
 }
@@ -108,29 +111,29 @@ fn killed(bob: bool, bytes: u64) {
 
 #[test]
 fn after_a_kill_of_the_other_node_among_small_files_the_same_command_goes_on() {
-    killed(true, 4 << 20);
+    killed(true, IN_SMALL);
 }
 
 #[test]
 fn after_a_kill_of_the_other_node_in_a_large_file_the_same_command_goes_on() {
-    killed(true, 24 << 20);
+    killed(true, IN_LARGE);
 }
 
 #[test]
 fn after_a_kill_of_our_node_among_small_files_the_same_command_goes_on() {
-    killed(false, 4 << 20);
+    killed(false, IN_SMALL);
 }
 
 #[test]
 fn after_a_kill_of_our_node_in_a_large_file_the_same_command_goes_on() {
-    killed(false, 24 << 20);
+    killed(false, IN_LARGE);
 }
 
 #[test]
 fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
     let (wired, ways) = scene();
     for way in &ways {
-        let running = way.part(&wired, 6 << 20);
+        let running = way.part(&wired, IN_SMALL);
         way.some();
         running.kill9();
         wired.proxy.cut_all();
@@ -144,19 +147,21 @@ fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
 fn ctrl_c_keeps_what_has_arrived_and_the_same_command_goes_on() {
     let (wired, ways) = scene();
     for way in &ways {
+        // Less than gets its names at once by itself.
         let running = way.part(&wired, 6 << 20);
-        way.some();
         running.signal("INT");
         wired.proxy.release();
         running.end().code(130).says("run the same command again");
         wired.bob.settled();
+        let there = files_in(&way.target).len();
+        assert!(there >= 500, "of more than a thousand files that had arrived, {there} are there");
         way.finish(&wired);
     }
 }
 
 /// Stops what runs with `cancel`.
 fn cancelled(wired: &Wired, way: &Way, keep: bool) -> Outcome {
-    let mut running = way.part(wired, 24 << 20);
+    let mut running = way.part(wired, IN_LARGE);
     let id = running.started();
     way.some();
     let options: &[&str] = if keep { &["--keep"] } else { &[] };

@@ -139,9 +139,13 @@ fn name_shown<'a>(node: &'a str, name: &'a str) -> &'a str {
     if name.is_empty() { node } else { name }
 }
 
-/// What went wrong with something that turned out to be no folder.
+/// What went wrong with something that turned out to be no folder, or to have a link in it where none is wanted. Both are told apart by the words, for want of variants.
 fn explain(error: CliError, message: &str, hint: &str) -> CliError {
-    if error.name == "not-a-file" { not_a_folder(message).hint(hint) } else { error }
+    if let Some((link, _)) = error.message.split_once(" (a symbolic link)") {
+        let message = format!("'{}' is a symbolic link, and nothing was moved", link.trim_start_matches('\''));
+        return CliError { message, hint: Some("choose with --links skip or keep, or leave it out with --exclude".into()), ..error };
+    }
+    if error.name == "not-a-file" || error.message.ends_with(" is no folder") { not_a_folder(message).hint(hint) } else { error }
 }
 
 fn tree_of(summary: &TransferSummary) -> Result<TreeSummary, CliError> {
@@ -155,6 +159,7 @@ fn tree_of(summary: &TransferSummary) -> Result<TreeSummary, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::wire::TransferError;
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -191,6 +196,18 @@ mod tests {
             folders: None,
         };
         assert_eq!(parse(&words).unwrap().options(), expected);
+    }
+
+    #[test]
+    fn what_is_no_folder_or_has_a_link_in_it_is_said_in_those_words() {
+        let explained = |error: TransferError| explain(CliError::transfer(&error, "bob"), "'x' is not a folder", "leave out -r");
+        let link = explained(TransferError::NotAFile("a/b (a symbolic link)".into()));
+        assert_eq!((link.name, link.message.as_str()), ("not-a-file", "'a/b' is a symbolic link, and nothing was moved"));
+        for error in [TransferError::NotAFile("x".into()), TransferError::InvalidRequest("x is no folder".into())] {
+            let error = explained(error);
+            assert_eq!((error.name, error.message.as_str(), error.hint.as_deref()), ("not-a-folder", "'x' is not a folder", Some("leave out -r")));
+        }
+        assert_eq!(explained(TransferError::NotFound("x".into())).name, "not-found");
     }
 
     #[test]
