@@ -4,6 +4,7 @@
 //! processes, its peers and its [`Client`]s. Whoever starts a node holds the home's lock, so no home is run twice.
 
 mod client;
+pub(crate) mod loading;
 pub(crate) mod packages;
 pub(crate) mod spawn;
 
@@ -26,11 +27,13 @@ use crate::home::Home;
 use crate::identity::{Identity, IdentityError, PublicKey};
 use crate::link::{Deadlines, Links};
 use crate::message::{Address, NameError, NodeName, PackageId, ProcessId};
+use crate::package::shelf::Shelf;
 use crate::peers::{Peers, PeersError};
 pub use crate::process::ProcessInfo;
 use crate::router::Router;
 use crate::state::{StateError, StateStore};
 use crate::vfs::{Drive, VfsError};
+use loading::Loading;
 use packages::Loaded;
 
 /// How long a shutdown waits for processes to end.
@@ -130,6 +133,8 @@ pub(crate) struct NodeInner {
     pub(crate) next_name: AtomicU64,
     pub(crate) drives: Mutex<HashMap<String, Drive>>,
     packages: RwLock<HashMap<PackageId, Arc<Loaded>>>,
+    /// Packages that are going to run.
+    pub(crate) loading: Arc<Loading>,
     /// Packages that should run and don't, and why.
     failed: Mutex<HashMap<PackageId, String>>,
     /// Packages are loaded and stopped one at a time.
@@ -157,23 +162,28 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    /// Starts the node of `home`, whose lock the caller holds. It does not listen yet.
+    /// Starts the node of `home`, whose lock the caller holds. It does not listen yet. The program's own packages run then; those that were installed are loaded meanwhile, and what is sent to them
+    /// waits for that. [`Node::loaded`] waits for all of them.
     ///
     /// # Errors
     /// [`NodeError`].
     pub async fn start(home: &Home, options: NodeOptions) -> Result<Self, NodeError> {
         let limits = options.limits;
+        // Each takes a while, on a processor of its own if there is one.
+        let (cache, engine_limits, home_of_packages) = (home.cache_path(), limits.clone(), home.clone());
+        let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits));
+        let shelf = tokio::task::spawn_blocking(move || Shelf::read(&home_of_packages));
         let identity = Arc::new(Identity::load(&home.identity_path())?);
         let name = identity.name().to_owned();
         let peers = Arc::new(Peers::open(&home.peers_path(), &identity)?);
-        let router = Router::new(NodeName::new(&name)?, limits.pending_requests);
+        let loading = Arc::<Loading>::default();
+        let router = Router::new(NodeName::new(&name)?, limits.pending_requests, loading.clone());
         let links = Links::new(&identity, peers.clone(), Deadlines::default())?;
         router.connect(links.clone());
-        let (cache, engine_limits) = (home.cache_path(), limits.clone());
-        let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits))
-            .await
-            .map_err(|error| NodeError::Process { process: "engine".into(), why: error.to_string() })??;
         let state = StateStore::open(&home.state_path())?;
+        let ended = |what: &str, error: tokio::task::JoinError| NodeError::Process { process: what.into(), why: error.to_string() };
+        let engine = engine.await.map_err(|error| ended("engine", error))??;
+        let shelf = shelf.await.map_err(|error| ended("packages", error))??;
         let places = Arc::new(Semaphore::new(limits.processes as usize));
         let inner = Arc::new(NodeInner {
             name,
@@ -190,13 +200,14 @@ impl Node {
             next_name: AtomicU64::new(1),
             drives: Mutex::default(),
             packages: RwLock::default(),
+            loading,
             failed: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
             home: home.clone(),
         });
         let node = Self { inner };
-        packages::load_all(&node.inner).await?;
+        loading::load_all(&node.inner, shelf).await?;
         Ok(node)
     }
 
@@ -230,11 +241,23 @@ impl Node {
         &self.inner.peers
     }
 
-    /// The full names of its drives, in order.
+    /// The full names of its drives, in order; those too that a package has which is still being loaded.
     pub fn drives(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.inner.drives.lock().keys().cloned().collect();
+        let mut names = self.inner.loading.drives();
+        names.extend(self.inner.drives.lock().keys().cloned());
         names.sort();
+        names.dedup();
         names
+    }
+
+    /// Waits until every package that should run does, or has failed.
+    pub async fn loaded(&self) {
+        self.inner.loading.all_over().await;
+    }
+
+    /// Waits until a package that is being loaded runs, or has failed.
+    pub async fn package_loaded(&self, package: &PackageId) {
+        self.inner.loading.over(package).await;
     }
 
     /// Whether a link to a peer is open.

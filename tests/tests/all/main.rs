@@ -43,6 +43,7 @@ mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
+mod starting;
 mod third_party;
 mod wasi;
 mod wire;
