@@ -28,7 +28,7 @@ use crate::identity::{Identity, IdentityError, PublicKey};
 use crate::link::{Deadlines, Links};
 use crate::message::{Address, NameError, NodeName, PackageId, ProcessId};
 use crate::package::shelf::Shelf;
-use crate::peers::{Peers, PeersError};
+use crate::peers::{Peer, Peers, PeersError};
 pub use crate::process::ProcessInfo;
 use crate::router::Router;
 use crate::state::{StateError, StateStore};
@@ -44,6 +44,8 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(5);
 pub struct NodeOptions {
     /// What the node and its processes may use.
     pub limits: Limits,
+    /// Bytes a second at most that it sends to its peers, and that it receives from them; at least [`crate::link::LEAST_LIMIT`]. None: as many as the lines take.
+    pub limit: Option<u64>,
 }
 
 /// Why a node could not start, or not do what it was asked.
@@ -179,6 +181,7 @@ impl Node {
         let loading = Arc::<Loading>::default();
         let router = Router::new(NodeName::new(&name)?, limits.pending_requests, loading.clone());
         let links = Links::new(&identity, peers.clone(), Deadlines::default())?;
+        links.set_limit(options.limit);
         router.connect(links.clone());
         let state = StateStore::open(&home.state_path())?;
         let ended = |what: &str, error: tokio::task::JoinError| NodeError::Process { process: what.into(), why: error.to_string() };
@@ -258,6 +261,21 @@ impl Node {
     /// Waits until a package that is being loaded runs, or has failed.
     pub async fn package_loaded(&self, package: &PackageId) {
         self.inner.loading.over(package).await;
+    }
+
+    /// Sends at most so many bytes a second from now on, and receives at most so many, all peers together; at least [`crate::link::LEAST_LIMIT`]. None: as many as the lines take.
+    pub fn set_limit(&self, limit: Option<u64>) {
+        self.inner.links.set_limit(limit);
+    }
+
+    /// The same for one peer, from now on and in its entry.
+    ///
+    /// # Errors
+    /// [`PeersError::Unknown`], [`PeersError::Limit`], [`PeersError::Malformed`], [`PeersError::Io`].
+    pub fn limit_peer(&self, name: &str, limit: Option<u64>) -> Result<Peer, PeersError> {
+        let peer = self.inner.peers.limit(name, limit)?;
+        self.inner.links.limits_changed();
+        Ok(peer)
     }
 
     /// Whether a link to a peer is open.

@@ -16,6 +16,7 @@ pub(crate) const DEFAULT: TransferOptions = TransferOptions {
     by_id: None,
     timeout: None,
     retries: None,
+    limit: None,
 };
 
 /// A file to be fetched, by default into this process's drive `files` under the name that it has there.

@@ -189,6 +189,10 @@ impl Session {
                 let added = self.node.peers().add(&ticket, name.as_deref(), allow.map(|allow| allow.into_iter().collect()))?;
                 Ok(Reply::Peer { peer: added.peer.into(), known: added.known })
             }
+            Call::LimitPeer { name, limit } => {
+                let peer = self.node.limit_peer(&name, limit)?;
+                Ok(Reply::Peer { peer: peer.into(), known: true })
+            }
             Call::AllowPeer { name, allow } => {
                 let peer = self.node.peers().allow(&name, &allow.into_iter().collect())?;
                 Ok(Reply::Peer { peer: peer.into(), known: true })

@@ -21,6 +21,7 @@ mod hostile_packages;
 mod hostile_peer;
 mod hostile_requests;
 mod left_behind;
+mod limited;
 mod limits;
 mod memory;
 mod messages;
