@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 pub use client::{Client, Received, Reply};
 pub use packages::{PackageInfo, drives_of};
 
+use crate::digest::known::KnownDigests;
 use crate::engine::{Engine, EngineError, Limits};
 use crate::home::Home;
 use crate::identity::{Identity, IdentityError, PublicKey};
@@ -128,6 +129,7 @@ pub(crate) struct NodeInner {
     pub(crate) router: Arc<Router>,
     pub(crate) engine: Engine,
     pub(crate) state: StateStore,
+    pub(crate) digests: Arc<KnownDigests>,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the node ends.
@@ -197,6 +199,7 @@ impl Node {
             router,
             engine,
             state,
+            digests: Arc::new(KnownDigests::new(home.digests_path())),
             places,
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
