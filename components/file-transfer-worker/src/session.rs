@@ -232,9 +232,9 @@ impl Session {
         self.flush();
     }
 
-    /// Makes [`Event::Tick`] come soon. Not at once: timers that are due come before messages, and these must have their turn in between.
-    pub(crate) fn soon(&mut self) {
-        timer::set(1);
+    /// Makes [`Event::Tick`] come after so many microseconds. Timers that are due come before messages: with 0, these have no turn in between.
+    pub(crate) fn tick_after(&mut self, pause: u64) {
+        timer::set(pause.div_ceil(1_000));
     }
 
     /// The slot of a receiver is decided: rivals may hear of it.

@@ -12,7 +12,9 @@ pub(crate) mod flow;
 pub(crate) mod partial;
 pub(crate) mod place;
 pub(crate) mod publish;
+mod rate;
 mod transfer;
+mod window;
 
 use file_transfer_types::errors::keeps;
 use file_transfer_types::names;
