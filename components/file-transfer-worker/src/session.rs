@@ -379,7 +379,9 @@ impl Session {
             Some(Context::Question(number)) if of_counterpart => match received.json() {
                 Ok(answer) => self.ready.push_back(Event::Answer(number, answer, received.response.blob)),
                 // It is asked again, a few times.
-                Err(error) => self.ready.push_back(Event::NoAnswer(number, SendErrorKind::Denied(format!("{} answered with something else: {error}", received.source)))),
+                Err(error) => {
+                    self.ready.push_back(Event::NoAnswer(number, SendErrorKind::Denied(format!("{} answered with something else: {error}", received.source))))
+                }
             },
             Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) if of_counterpart => {
                 self.ready.push_back(Event::Noted(context));

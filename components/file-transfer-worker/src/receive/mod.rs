@@ -12,9 +12,9 @@ pub(crate) mod flow;
 pub(crate) mod partial;
 pub(crate) mod place;
 pub(crate) mod publish;
-mod rate;
+pub(crate) mod rate;
 mod transfer;
-mod window;
+pub(crate) mod window;
 
 use file_transfer_types::errors::keeps;
 use file_transfer_types::names;
@@ -198,9 +198,16 @@ fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest,
         }
         let published = publish::run(place, &partial, offer, session.settings.conflict)?;
         Ok(match published {
-            publish::Published::As(name) => {
-                TransferSummary { name, size: offer.size, algorithm: session.settings.digest, digest, resumed, skipped: false, elapsed: session.elapsed(), tree: None }
-            }
+            publish::Published::As(name) => TransferSummary {
+                name,
+                size: offer.size,
+                algorithm: session.settings.digest,
+                digest,
+                resumed,
+                skipped: false,
+                elapsed: session.elapsed(),
+                tree: None,
+            },
             publish::Published::Skipped => {
                 partial.remove(place);
                 skipped(session, &place.path(), offer.size)
