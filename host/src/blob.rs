@@ -14,6 +14,26 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`BlobError::Changed`] if the end comes before the buffer is full, [`BlobError::Io`] if the system fails.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), BlobError>;
+
+    /// What tells its present content from any other that it had or has. None: nothing does. Blocks on the disk.
+    fn stamp(&self) -> Option<Stamp> {
+        None
+    }
+}
+
+/// What tells the content of a file from any other, as far as the system knows. Times are seconds since 1970 and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub inode: u64,
+    /// In bytes.
+    pub size: u64,
+    /// When the content was last written, or what somebody set that to.
+    pub modified: (i64, i64),
+    /// When content or metadata last changed. Nobody can set this.
+    pub changed: (i64, i64),
 }
 
 /// Why bytes could not be had.
@@ -76,6 +96,14 @@ impl Blob {
     /// The media type its maker gave it.
     pub fn mime_type(&self) -> Option<&str> {
         self.mime_type.as_deref()
+    }
+
+    /// What tells its content from any other, if it is the whole of a file. Blocks on the disk.
+    pub fn stamp(&self) -> Option<Stamp> {
+        match &self.source {
+            Source::File { file, offset: 0, length } => file.stamp().filter(|stamp| stamp.size == *length),
+            Source::File { .. } | Source::Memory(_) => None,
+        }
     }
 
     /// The bytes, if they are in memory.

@@ -4,6 +4,8 @@
 //! digested in the order in which they were added. A blob that is a range of a file is read here, piece by piece, when its turn comes. After the first
 //! blob that can't be read, every later call fails with its error. Dropping the hasher stops the work after the piece at hand.
 
+pub mod known;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;

@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn only_what_is_done_or_failed_has_an_end() {
-        let progress = |state| Progress { id: "1".into(), name: "n".into(), percent: 0, bytes_done: 0, bytes_total: None, state, files_done: None, files_total: None };
+        let progress =
+            |state| Progress { id: "1".into(), name: "n".into(), percent: 0, bytes_done: 0, bytes_total: None, state, files_done: None, files_total: None };
         assert!(progress(TransferState::Restarted(String::new())).end().is_none());
         let error = TransferError::Offline("bob".into());
         assert_eq!(progress(TransferState::Failed(error.clone())).end(), Some(Err(&error)));

@@ -16,6 +16,7 @@ pub(crate) const DEFAULT: TransferOptions = TransferOptions {
     by_id: None,
     timeout: None,
     retries: None,
+    limit: None,
     tree: None,
 };
 

@@ -96,17 +96,16 @@ mod tests {
 
     #[test]
     fn progress_reads_as_it_is_documented() {
-        let progress =
-            worker::ProgressRequest {
-                id: "1".into(),
-                name: "n".into(),
-                progress: 5,
-                bytes_done: 1,
-                bytes_total: Some(20),
-                state: TransferState::Transferring,
-                files_done: None,
-                files_total: None,
-            };
+        let progress = worker::ProgressRequest {
+            id: "1".into(),
+            name: "n".into(),
+            progress: 5,
+            bytes_done: 1,
+            bytes_total: Some(20),
+            state: TransferState::Transferring,
+            files_done: None,
+            files_total: None,
+        };
         let text = json!({"progress": {
             "id": "1", "name": "n", "progress": 5, "bytes-done": 1, "bytes-total": 20, "state": "transferring", "files-done": null, "files-total": null,
         }});

@@ -11,6 +11,8 @@ const MAX_WINDOW: u32 = 1024;
 const DEFAULT_STREAMS: u8 = 4;
 const DEFAULT_TIMEOUT: u64 = 30_000;
 const DEFAULT_RETRIES: u32 = 5;
+/// Bytes a second: below that, a request could wait for minutes.
+const LEAST_LIMIT: u64 = 1 << 10;
 /// The most globs in a filter.
 const MAX_FILTER: u64 = 1_000;
 
@@ -34,6 +36,10 @@ pub struct Settings {
     pub timeout: u64,
     /// How often a chunk is asked for again.
     pub retries: u32,
+    /// Bytes a second at most.
+    pub limit: Option<u64>,
+    /// Neither chunks nor streams nor a window were chosen: they may follow what is measured.
+    pub adaptive: bool,
     /// It is a tree that moves. None: a file.
     pub tree: Option<Tree>,
 }
@@ -79,6 +85,8 @@ impl Default for Settings {
             by_id: false,
             timeout: DEFAULT_TIMEOUT,
             retries: DEFAULT_RETRIES,
+            limit: None,
+            adaptive: true,
             tree: None,
         }
     }
@@ -104,6 +112,8 @@ impl Settings {
             by_id: options.by_id.unwrap_or(false),
             timeout: within("timeout", options.timeout.unwrap_or(DEFAULT_TIMEOUT), 100, 3_600_000)?,
             retries: within("retries", options.retries.unwrap_or(DEFAULT_RETRIES).into(), 0, 100)? as u32,
+            limit: options.limit.map(|limit| within("limit", limit, LEAST_LIMIT, u64::MAX)).transpose()?,
+            adaptive: options.chunk_size.is_none() && options.window.is_none() && options.streams.is_none(),
             tree: options.tree.as_ref().map(Tree::new).transpose()?,
         })
     }
@@ -145,6 +155,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_chosen_is_not_adapted() {
+        assert!(Settings::new(None).unwrap().adaptive && Settings::new(Some(&options(r#"{"limit": 5000}"#))).unwrap().adaptive);
+        for json in [r#"{"streams": 4}"#, r#"{"window": 16}"#, r#"{"chunk-size": 1048576}"#] {
+            assert!(!Settings::new(Some(&options(json))).unwrap().adaptive, "{json}");
+        }
+    }
+
+    #[test]
     fn a_value_out_of_its_range_is_named() {
         for (json, name) in [
             (r#"{"chunk-size": 0}"#, "chunk-size"),
@@ -155,6 +173,7 @@ mod tests {
             (r#"{"timeout": 99}"#, "timeout"),
             (r#"{"timeout": 3600001}"#, "timeout"),
             (r#"{"retries": 101}"#, "retries"),
+            (r#"{"limit": 1023}"#, "limit"),
         ] {
             let Err(TransferError::InvalidRequest(text)) = Settings::new(Some(&options(json))) else { panic!("{json}") };
             assert!(text.starts_with(name), "{text}");

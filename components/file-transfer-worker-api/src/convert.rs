@@ -38,6 +38,7 @@ fn options(options: out::TransferOptions) -> types::TransferOptions {
         by_id: options.by_id,
         timeout: options.timeout,
         retries: options.retries,
+        limit: options.limit,
         tree: options.tree.map(tree),
     }
 }

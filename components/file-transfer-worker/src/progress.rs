@@ -71,8 +71,16 @@ mod tests {
         assert_eq!(at(u64::MAX, Some(u64::MAX), TransferState::Verifying), 99);
         assert_eq!(at(0, Some(0), TransferState::Transferring), 0);
         assert_eq!(at(500, Some(1_000), TransferState::Failed(TransferError::Busy(String::new()))), 50);
-        let summary =
-            TransferSummary { name: "n".into(), size: 0, algorithm: DigestAlgorithm::Sha256, digest: String::new(), resumed: 0, skipped: false, elapsed: 1, tree: None };
+        let summary = TransferSummary {
+            name: "n".into(),
+            size: 0,
+            algorithm: DigestAlgorithm::Sha256,
+            digest: String::new(),
+            resumed: 0,
+            skipped: false,
+            elapsed: 1,
+            tree: None,
+        };
         assert_eq!(at(0, Some(0), TransferState::Done(summary)), 100);
     }
 }

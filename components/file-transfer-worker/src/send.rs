@@ -47,9 +47,12 @@ pub(crate) fn run(session: &mut Session, job: &Job) -> Result<TransferSummary, T
     }
     let digesting = source.start_digest(session.settings.digest)?;
     let known_first = session.settings.digest_first || source.offer.size <= SMALL;
-    let mut sending = Sending { session, source: &mut source, digesting: Some(digesting), offered: false, digest: None, resend: Resend::default() };
+    // A digest that the node knows is there already, and comes before this.
+    session.tick_after(0);
+    let mut sending =
+        Sending { session, source: &mut source, digesting: Some(digesting), offered: false, looked: false, digest: None, resend: Resend::default() };
     loop {
-        if !sending.offered && (!known_first || sending.source.offer.digest.is_some()) {
+        if !sending.offered && (sending.source.offer.digest.is_some() || (sending.looked && !known_first)) {
             sending.offered = true;
             sending.session.tell(&InternalRequest::Size(sending.source.offer.clone()), Context::Size);
             sending.session.enter(TransferState::Transferring);
@@ -170,6 +173,8 @@ struct Sending<'a> {
     digesting: Option<u64>,
     /// The size was told.
     offered: bool,
+    /// Whether the digest was known from before shows by now.
+    looked: bool,
     /// What was told of the digest, to be told again if need be.
     digest: Option<DigestRequest>,
     resend: Resend,
@@ -198,7 +203,9 @@ impl Resend {
 impl Sending<'_> {
     /// Deals with one event. Some: the receiver says that this is the end.
     fn step(&mut self) -> Result<Option<Outcome>, TransferError> {
-        match self.session.next()? {
+        let event = self.session.next()?;
+        self.looked |= matches!(event, Event::Tick);
+        match event {
             Event::Told(InternalRequest::Chunk(chunk)) => self.chunk(&chunk)?,
             Event::Told(InternalRequest::Report(report)) => {
                 self.session.progress.bytes_done = report.bytes_done.min(self.source.offer.size);

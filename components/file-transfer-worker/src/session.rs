@@ -232,9 +232,9 @@ impl Session {
         self.flush();
     }
 
-    /// Makes [`Event::Tick`] come soon. Not at once: timers that are due come before messages, and these must have their turn in between.
-    pub(crate) fn soon(&mut self) {
-        timer::set(1);
+    /// Makes [`Event::Tick`] come after so many microseconds. Timers that are due come before messages: with 0, these have no turn in between.
+    pub(crate) fn tick_after(&mut self, pause: u64) {
+        timer::set(pause.div_ceil(1_000));
     }
 
     /// The slot of a receiver is decided: rivals may hear of it.
@@ -379,7 +379,9 @@ impl Session {
             Some(Context::Question(number)) if of_counterpart => match received.json() {
                 Ok(answer) => self.ready.push_back(Event::Answer(number, answer, received.response.blob)),
                 // It is asked again, a few times.
-                Err(error) => self.ready.push_back(Event::NoAnswer(number, SendErrorKind::Denied(format!("{} answered with something else: {error}", received.source)))),
+                Err(error) => {
+                    self.ready.push_back(Event::NoAnswer(number, SendErrorKind::Denied(format!("{} answered with something else: {error}", received.source))))
+                }
             },
             Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) if of_counterpart => {
                 self.ready.push_back(Event::Noted(context));

@@ -22,6 +22,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     if bytes.fract() == 0.0 && bytes < (1u64 << 53) as f64 { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
+/// Reads a size that is to move in a second, `500K`, `10M` or `10M/s`, at least so many bytes.
+pub(crate) fn parse_rate(text: &str, least: u64) -> Result<u64, String> {
+    let size = text.strip_suffix("/s").unwrap_or(text);
+    let bytes = parse_size(size).map_err(|_| format!("'{text}' is not a rate: write bytes a second, or a number with K, M, G or T (1 MiB a second: 1M)"))?;
+    if bytes >= least { Ok(bytes) } else { Err(format!("'{text}' is less than {} a second", show_size(least))) }
+}
+
 /// Reads `30`, which is seconds, `500ms`, `2m`.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -86,6 +93,15 @@ mod tests {
         }
         for text in ["", "k", "-1", "1x", "1.0001k", "99999999999999999999", "16777216T", "1..5M", "nan"] {
             assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_are_sizes_a_second() {
+        assert_eq!([parse_rate("500k", 1).unwrap(), parse_rate("10M/s", 1).unwrap(), parse_rate("7", 7).unwrap()], [500 << 10, 10 << 20, 7]);
+        assert_eq!(parse_rate("1023", 1024).unwrap_err(), "'1023' is less than 1.0 KiB a second");
+        for text in ["0", "fast", "-1M", "10M/m", "/s"] {
+            assert!(parse_rate(text, 1).is_err(), "{text}");
         }
     }
 

@@ -100,6 +100,7 @@ pub(crate) struct TransferOptions {
     pub(crate) by_id: Option<bool>,
     pub(crate) timeout: Option<u64>,
     pub(crate) retries: Option<u32>,
+    pub(crate) limit: Option<u64>,
     pub(crate) tree: Option<TreeOptions>,
 }
 

@@ -13,7 +13,6 @@ use super::blobs::MAX_COPY;
 use super::{BlobHandle, DirectoryHandle, FileHandle, Guest};
 use crate::blob::Blob;
 use crate::capability::{Capability, Kind};
-use crate::digest::digest_blocking;
 use crate::process::Need;
 use crate::vfs::{self, Directory, File};
 
@@ -173,9 +172,10 @@ impl HostFile for Guest {
     }
 
     async fn digest(&mut self, this: Resource<FileHandle>, algorithm: Algorithm) -> Outcome<Vec<u8>> {
+        let known = self.node.digests.clone();
         self.with_file(&this, move |file| {
             let blob = file.read_blob(0, file.length()?)?;
-            digest_blocking(algorithm.into(), &blob).map_err(vfs::VfsError::Blob)
+            known.digest_blocking(algorithm.into(), &blob).map_err(vfs::VfsError::Blob)
         })
         .await
     }

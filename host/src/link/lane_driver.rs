@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use super::frame::{ReadError, read_frame, read_into, write_both};
 use super::lane::{Job, Lane};
 use super::lanes::Lanes;
+use super::limit::Limited;
 use super::protocol::{ABORT, Frame, MAX_FRAME, MAX_PIECE, Violation};
 use super::session::Session;
 use super::{Deliver, Head, HeadKind, Refusal};
@@ -30,12 +31,12 @@ const DISCARD: usize = 64 << 10;
 const _: () = assert!(PIECE <= MAX_PIECE);
 
 /// Registers a lane over `stream` and starts its tasks. False: it may not be, and the stream is closed.
-pub(super) fn start<S: AsyncRead + AsyncWrite + Send + 'static>(session: &Arc<Session>, number: u32, stream: S) -> bool {
+pub(super) fn start<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(session: &Arc<Session>, number: u32, stream: S) -> bool {
     let Some((lane, jobs)) = session.lanes.add(session, number) else {
         Lanes::not_opened(session, 1, "there are as many lanes as may be");
         return false;
     };
-    let (reader, writer) = tokio::io::split(stream);
+    let (reader, writer) = tokio::io::split(Limited::new(stream, &session.ways));
     let (session, shared) = (session.clone(), session.shared.clone());
     shared.spawn(async move {
         let writing = tokio::spawn(write(session.clone(), lane.clone(), writer, jobs));

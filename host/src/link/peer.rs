@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::deadlines::Deadlines;
+use super::limit::Limits;
 use super::places::Places;
 use super::protocol::{Code, Frame};
 use super::session::{Outgoing, Remote, Session};
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) tls: Tls,
     /// Of this run of the node: see `protocol`.
     pub(super) instance: u64,
+    pub(super) limits: Limits,
     /// For connections that others open.
     pub(super) places: Arc<Places>,
     inbound: OnceLock<Weak<dyn Inbound>>,
@@ -55,6 +57,7 @@ impl Shared {
             deadlines,
             tls: Tls::new(identity.certified_key()?),
             instance: rand::random(),
+            limits: Limits::default(),
             places,
             inbound: OnceLock::new(),
             links: Mutex::default(),
@@ -100,6 +103,14 @@ impl Shared {
         self.spawn(async move { session.control(Frame::Refused(request, why)).await });
     }
 
+    /// Takes the limits of all who are linked from their entries.
+    pub(super) fn limits_changed(&self) {
+        let linked: Vec<String> = self.links.lock().keys().cloned().collect();
+        for peer in linked {
+            self.limits.set_peer(&peer, self.peers.by_name(&peer).and_then(|entry| entry.limit));
+        }
+    }
+
     pub(super) fn connected(&self, peer: &str) -> bool {
         self.links_of(peer).is_some_and(|links| links.live().is_some())
     }
@@ -128,6 +139,7 @@ impl Shared {
     /// Makes a session known. Links that it shows to be dead end here, and are told as lost before this returns.
     pub(super) fn register(self: &Arc<Self>, remote: Remote) -> (Arc<Session>, Outgoing) {
         let links = self.links.lock().entry(remote.name.to_string()).or_default().clone();
+        self.limits.set_peer(&remote.name, self.peers.by_name(&remote.name).and_then(|entry| entry.limit));
         let (session, outgoing) = Session::new(self.clone(), remote);
         let _changing = links.changing.lock();
         let stale: Vec<Arc<Session>> = {

@@ -12,7 +12,9 @@ pub(crate) mod flow;
 pub(crate) mod partial;
 pub(crate) mod place;
 pub(crate) mod publish;
+pub(crate) mod rate;
 mod transfer;
+pub(crate) mod window;
 
 use file_transfer_types::errors::keeps;
 use file_transfer_types::names;
@@ -196,9 +198,16 @@ fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest,
         }
         let published = publish::run(place, &partial, offer, session.settings.conflict)?;
         Ok(match published {
-            publish::Published::As(name) => {
-                TransferSummary { name, size: offer.size, algorithm: session.settings.digest, digest, resumed, skipped: false, elapsed: session.elapsed(), tree: None }
-            }
+            publish::Published::As(name) => TransferSummary {
+                name,
+                size: offer.size,
+                algorithm: session.settings.digest,
+                digest,
+                resumed,
+                skipped: false,
+                elapsed: session.elapsed(),
+                tree: None,
+            },
             publish::Published::Skipped => {
                 partial.remove(place);
                 skipped(session, &place.path(), offer.size)

@@ -173,7 +173,8 @@ mod tests {
                 return Err(VfsError::Denied("closed".into()));
             }
             let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-            let mut names: Vec<(String, FileKind)> = self.0.iter().filter_map(|path| path.strip_prefix(&prefix)).filter(|rest| !rest.is_empty()).map(child).collect();
+            let mut names: Vec<(String, FileKind)> =
+                self.0.iter().filter_map(|path| path.strip_prefix(&prefix)).filter(|rest| !rest.is_empty()).map(child).collect();
             names.sort_by(|a, b| a.0.cmp(&b.0));
             names.dedup_by(|a, b| a.0 == b.0);
             let mut rest: Vec<_> = names.into_iter().filter(|(name, _)| after.is_none_or(|after| name.as_str() > after)).collect();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use rustix::fs::{Mode, fchmod, fstat};
 use rustix::process::umask;
 
 use super::{describe, system};
-use crate::blob::{BlobError, ReadAt};
+use crate::blob::{BlobError, ReadAt, Stamp};
 use crate::vfs::backend::FileBackend;
 use crate::vfs::{Metadata, RelativePath, VfsError, words};
 
@@ -37,6 +37,12 @@ impl ReadAt for OpenFile {
             io::ErrorKind::UnexpectedEof => BlobError::Changed,
             _ => BlobError::Io(format!("{}: {}", self.path, words(&error))),
         })
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let metadata = self.file.metadata().ok()?;
+        let (modified, changed) = ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
+        Some(Stamp { device: metadata.dev(), inode: metadata.ino(), size: metadata.len(), modified, changed })
     }
 }
 

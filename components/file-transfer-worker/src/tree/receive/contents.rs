@@ -160,7 +160,13 @@ impl Receiving<'_> {
     }
 
     /// A part of a large file came.
-    pub(super) fn part(&mut self, asked: &PartRequest, attempt: u32, outcome: Result<String, TransferError>, bytes: Option<&Blob>) -> Result<(), TransferError> {
+    pub(super) fn part(
+        &mut self,
+        asked: &PartRequest,
+        attempt: u32,
+        outcome: Result<String, TransferError>,
+        bytes: Option<&Blob>,
+    ) -> Result<(), TransferError> {
         let of = FileRequest { page: asked.page, file: asked.file };
         let Some(place) = self.larges.iter().position(|large| large.of == of && large.attempt == attempt) else { return Ok(()) };
         let digest = match outcome {

@@ -109,7 +109,8 @@ impl Receiving<'_> {
         if is_link && root.read_link(&entry.path).is_ok_and(|there| there == target) {
             return Ok(());
         }
-        let replace = is_link && (policy == ConflictPolicy::Overwrite || (policy == ConflictPolicy::Newer && found.is_some_and(|found| found.modified < entry.modified)));
+        let replace =
+            is_link && (policy == ConflictPolicy::Overwrite || (policy == ConflictPolicy::Newer && found.is_some_and(|found| found.modified < entry.modified)));
         let made = match (found, policy) {
             (Some(_), _) if replace => replace_link(root, &entry.path, target).map(Published::As),
             (Some(_), ConflictPolicy::Skip) => Ok(Published::Skipped),

@@ -11,12 +11,13 @@ use transship_guest::{hex, warn};
 
 use super::plan::How;
 use super::stage::Stage;
-use crate::clock::now;
+use crate::clock::{micros, now};
 use crate::receive::durable::Durable;
 use crate::receive::flow::Flow;
 use crate::receive::partial::Partial;
 use crate::receive::place::Place;
 use crate::receive::publish::{self, Published};
+use crate::receive::window::Window;
 use crate::session::Session;
 use crate::tree::algorithm;
 use crate::wire::Ask;
@@ -101,13 +102,13 @@ impl Large {
             (Sink::Staged(file, number), RangeSet::default())
         };
         let resumed = there.total();
-        let flow = Flow::new(entry.size, there, chunk, u32::MAX, 0, 0);
+        let flow = Flow::new(entry.size, there, chunk, Window::fixed(u32::MAX), None, 0, 0);
         Ok(Self { of, entry, how, offer, flow, chunk, algorithm: algorithm(session.settings.digest), sink, step: Step::Fetching, resumed, attempt: 0 })
     }
 
     /// The next part to ask for.
     pub(super) fn next(&mut self) -> Option<PartRequest> {
-        let Ask { offset, length, .. } = self.flow.next()?;
+        let Ask { offset, length, .. } = self.flow.next(micros())?;
         Some(PartRequest { page: self.of.page, file: self.of.file, offset, length })
     }
 
@@ -125,11 +126,11 @@ impl Large {
         match &mut self.sink {
             Sink::Staged(file, _) => {
                 file.write_blob(asked.offset, bytes).map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?;
-                self.flow.written(ask);
+                self.flow.written(ask, micros());
             }
             Sink::Journaled { partial, durable, .. } => {
                 partial.write(asked.offset, bytes)?;
-                self.flow.written(ask);
+                self.flow.written(ask, micros());
                 if durable.due(self.flow.received(), now()) {
                     durable.begun(partial.start_sync(), self.flow.received(), now());
                 }
@@ -209,7 +210,7 @@ impl Large {
         }
         self.attempt += 1;
         self.resumed = 0;
-        self.flow = Flow::new(self.entry.size, RangeSet::default(), self.chunk, u32::MAX, 0, self.attempt);
+        self.flow = Flow::new(self.entry.size, RangeSet::default(), self.chunk, Window::fixed(u32::MAX), None, 0, self.attempt);
         self.step = Step::Fetching;
         Ok(Next::Wait)
     }

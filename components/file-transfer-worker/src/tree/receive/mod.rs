@@ -22,7 +22,8 @@ use transship_guest::drive::{Directory, FileKind, Metadata, Rights, VfsError, op
 use transship_guest::message::{Blob, Completion, SendErrorKind};
 
 use super::PAGES_AHEAD;
-use crate::clock::now;
+use crate::clock::{micros, now};
+use crate::receive::window::Window;
 use crate::receive::{self, Job, LAST_WORDS, Retry};
 use crate::rivals;
 use crate::session::{Event, Session};
@@ -32,8 +33,6 @@ use plan::How;
 use stage::Stage;
 use tally::Tally;
 
-/// How many questions are open at a time: far more than are needed to fill any link.
-const QUESTIONS: usize = 256;
 /// How many large files are received at a time.
 const LARGES: usize = 4;
 
@@ -78,9 +77,11 @@ struct Receiving<'a> {
     path: String,
     source: String,
     slot: u32,
+    /// Bytes to ask for at a time, at most.
     chunk: u32,
-    window: u64,
     asks: Asks,
+    /// A tick comes when more may be asked for.
+    waking: bool,
     todo: VecDeque<Todo>,
     /// Pages that came before their turn.
     arrived: BTreeMap<u32, TreePage>,
@@ -130,10 +131,12 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
             receive::ask(session, to, request)?;
         }
         session.enter(TransferState::Transferring);
-        let chunk = session.settings.chunk;
-        let window = u64::from(session.settings.window(chunk)) * u64::from(chunk);
+        let settings = &session.settings;
+        let window = if settings.adaptive { Window::adaptive(micros()) } else { Window::fixed(settings.window(settings.chunk)) };
+        let asks = Asks::new(settings.retries, window, settings.limit);
         let mut receiving = Receiving {
-            asks: Asks::new(session.settings.retries),
+            chunk: asks.chunk(settings.chunk),
+            asks,
             session,
             tree,
             root: target.root.take(),
@@ -141,8 +144,7 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
             path: target.path.clone(),
             source: job.name.clone(),
             slot,
-            chunk,
-            window,
+            waking: false,
             todo: VecDeque::new(),
             arrived: BTreeMap::new(),
             pages: BTreeMap::new(),
@@ -239,7 +241,10 @@ impl Receiving<'_> {
                     self.session.told_by_counterpart = true;
                     return Err(error);
                 }
-                Event::Tick => self.session.report(),
+                Event::Tick => {
+                    self.waking = false;
+                    self.session.report();
+                }
                 _ => {}
             }
         }
@@ -247,7 +252,13 @@ impl Receiving<'_> {
 
     /// Whether all files are in the stage, or have their names, or have failed.
     fn all_here(&self) -> bool {
-        self.last_page && self.next_page == self.asked_pages && self.pages.is_empty() && self.asks.open() == 0 && self.todo.is_empty() && self.larges.is_empty() && self.comparing.is_empty()
+        self.last_page
+            && self.next_page == self.asked_pages
+            && self.pages.is_empty()
+            && self.asks.open() == 0
+            && self.todo.is_empty()
+            && self.larges.is_empty()
+            && self.comparing.is_empty()
     }
 
     /// All have their names: folders get their times, and the names are made safe. False: there is nothing to be made safe.
@@ -271,30 +282,34 @@ impl Receiving<'_> {
 
     /// Asks for all that the window has room for: first what was asked before and has not come.
     fn ask(&mut self) -> Result<(), TransferError> {
-        while let Some((number, request)) = self.asks.again() {
+        while let Some((number, request)) = self.asks.again(micros()) {
             self.session.ask(number, &request);
         }
         let first = self.pages.keys().next().copied().unwrap_or(self.next_page).min(self.next_page);
-        while !self.last_page && self.asked_pages < first + PAGES_AHEAD && self.asks.open() < QUESTIONS {
+        while !self.last_page && self.asked_pages < first + PAGES_AHEAD {
             self.question(Question::Page(self.asked_pages), 0);
             self.asked_pages += 1;
         }
-        while self.asks.open() < QUESTIONS && self.asks.bytes() < self.window {
+        while self.asks.has_room(u64::from(self.chunk), micros()) {
             if !self.ask_for_contents()? {
-                break;
+                return Ok(());
             }
+        }
+        if let Some(pause) = self.asks.pause(micros()).filter(|_| !self.waking) {
+            self.session.tick_after(pause);
+            self.waking = true;
         }
         Ok(())
     }
 
     fn question(&mut self, question: Question, bytes: u64) {
         let request = question.request();
-        let number = self.asks.ask(question, bytes);
+        let number = self.asks.ask(question, bytes, micros());
         self.session.ask(number, &request);
     }
 
     fn answer(&mut self, number: u32, answer: InternalResponse, blob: Option<Blob>) -> Result<(), TransferError> {
-        let Some(question) = self.asks.answered(number) else { return Ok(()) };
+        let Some(question) = self.asks.answered(number, micros()) else { return Ok(()) };
         match (question, answer) {
             (Question::Page(number), InternalResponse::Page(page)) => {
                 self.arrived.insert(number, page?);
@@ -316,7 +331,9 @@ impl Receiving<'_> {
         let what = "a part of the folder was asked for";
         match kind {
             // Denied: the bytes could not be read when their turn came to be sent. The sender, asked again, says why.
-            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.asks.timed_out(number) == Retry::GiveUp => Err(from_send(kind, &self.session.node, what)),
+            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.asks.timed_out(number, micros()) == Retry::GiveUp => {
+                Err(from_send(kind, &self.session.node, what))
+            }
             SendErrorKind::Timeout | SendErrorKind::Denied(_) => Ok(()),
             SendErrorKind::NoSuchProcess => {
                 let error = || from_send(kind, &self.session.node, what);
@@ -371,6 +388,15 @@ impl Receiving<'_> {
         outcome?;
         let (name, algorithm) = (self.path.clone(), self.session.settings.digest);
         let elapsed = self.session.elapsed();
-        Ok(TransferSummary { name, size: self.tally.bytes, algorithm, digest: String::new(), resumed: 0, skipped: false, elapsed, tree: Some(self.tally.summary) })
+        Ok(TransferSummary {
+            name,
+            size: self.tally.bytes,
+            algorithm,
+            digest: String::new(),
+            resumed: 0,
+            skipped: false,
+            elapsed,
+            tree: Some(self.tally.summary),
+        })
     }
 }

@@ -58,7 +58,13 @@ pub(super) fn differing(entry: &TreeEntry, found: Option<&Metadata>, policy: Con
         (_, ConflictPolicy::Rename) => Verdict::Fetch(How::Beside),
         (_, ConflictPolicy::Skip) => Verdict::Skip,
         (FileKind::Regular, ConflictPolicy::Overwrite) => Verdict::Fetch(How::Replace),
-        (FileKind::Regular, ConflictPolicy::Newer) => if entry.modified > found.modified { Verdict::Fetch(How::Replace) } else { Verdict::Skip },
+        (FileKind::Regular, ConflictPolicy::Newer) => {
+            if entry.modified > found.modified {
+                Verdict::Fetch(How::Replace)
+            } else {
+                Verdict::Skip
+            }
+        }
         (FileKind::Regular, ConflictPolicy::Fail) => Verdict::Fail(TransferError::Conflict(shown(&entry.path))),
         // A folder or a link is never replaced by a file.
         (_, ConflictPolicy::Overwrite | ConflictPolicy::Newer | ConflictPolicy::Fail) => Verdict::Fail(TransferError::NotAFile(shown(&entry.path))),
