@@ -178,6 +178,8 @@ impl Watch {
                 assert_eq!(crate::differ(&source.join(&path), &target.join(&path)), None, "{} is seen before it is whole", path.display());
             }
         }
+        // The nodes need the machine more.
+        std::thread::sleep(Duration::from_millis(20));
     }
 
     /// How many files were seen.
