@@ -19,7 +19,7 @@ impl Receiving<'_> {
     /// Deals with a page, in its turn.
     pub(super) fn entries(&mut self, number: u32, page: TreePage) -> Result<(), TransferError> {
         self.last_page |= !page.more;
-        self.tally.summary.skipped += page.skipped;
+        self.tally.left_out(page.skipped);
         for failure in page.failures {
             self.tally.other_failed(&failure.name, failure.error);
         }
@@ -97,7 +97,7 @@ impl Receiving<'_> {
 
     fn link(&mut self, entry: &TreeEntry, found: Option<Metadata>) -> Result<(), TransferError> {
         let Some(target) = entry.target.as_deref().filter(|_| self.tree.links == LinkPolicy::Keep) else {
-            self.tally.summary.skipped += 1;
+            self.tally.left_out(1);
             return Ok(());
         };
         let Some(root) = self.root.as_ref().filter(|_| !self.tree.dry_run) else {
@@ -119,7 +119,7 @@ impl Receiving<'_> {
         };
         match made {
             Ok(Published::As(_)) => self.tally.summary.links += 1,
-            Ok(Published::Skipped) => self.tally.summary.skipped += 1,
+            Ok(Published::Skipped) => self.tally.left_out(1),
             Err(VfsError::NoSpace) => return Err(from_vfs(VfsError::NoSpace, &entry.path, Side::Receiver)),
             Err(error) => self.tally.other_failed(&entry.path, from_vfs(error, &entry.path, Side::Receiver)),
         }
@@ -146,7 +146,7 @@ impl Receiving<'_> {
         match verdict {
             Verdict::Fetch(how) if self.tree.dry_run => self.tally.moved(how, entry.size),
             Verdict::Fetch(how) => {
-                self.bytes_planned += entry.size;
+                self.bytes_planned = self.bytes_planned.saturating_add(entry.size);
                 return Some(how);
             }
             // It was compared.

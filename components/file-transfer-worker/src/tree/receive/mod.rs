@@ -36,6 +36,9 @@ use tally::Tally;
 /// How many large files are received at a time.
 const LARGES: usize = 4;
 
+/// How long the sync of what is complete may take when a transfer ends early, in milliseconds.
+const LAST_SYNC: u64 = 10_000;
+
 /// What is still to be asked for.
 #[derive(Debug)]
 enum Todo {
@@ -376,10 +379,13 @@ impl Receiving<'_> {
         self.session.report();
     }
 
-    /// The end: what is not complete is kept or thrown away, and the stage is gone.
+    /// The end: what is complete gets its name, if anything is kept, what is not complete is kept or thrown away, and the stage is gone.
     fn end(mut self, outcome: Result<(), TransferError>) -> Result<TransferSummary, TransferError> {
+        let keep = outcome.as_ref().is_err_and(keeps);
+        if keep {
+            self.name_what_is_there();
+        }
         if let Some(root) = &self.root {
-            let keep = outcome.as_ref().is_err_and(keeps);
             self.larges.drain(..).for_each(|large| large.give_up(root, &self.stage, keep));
             if outcome.is_err() {
                 self.stage.remove(root);
@@ -398,5 +404,26 @@ impl Receiving<'_> {
             elapsed,
             tree: Some(self.tally.summary),
         })
+    }
+
+    /// The transfer ends, and what has arrived of it is complete: it needs not be moved again.
+    fn name_what_is_there(&mut self) {
+        let deadline = now() + LAST_SYNC;
+        loop {
+            match &self.root {
+                Some(root) => self.stage.sync(root, true),
+                None => return,
+            }
+            if self.stage.is_empty() || now() >= deadline {
+                return;
+            }
+            // Whatever else happens now changes nothing any more.
+            if let Ok(Event::Completion(completion)) = self.session.next()
+                && self.stage.is(completion.operation)
+                && self.completed(&completion).is_err()
+            {
+                return;
+            }
+        }
     }
 }

@@ -34,7 +34,7 @@ impl Tally {
             How::New | How::Beside => self.summary.new += 1,
             How::Replace => self.summary.changed += 1,
         }
-        self.bytes += size;
+        self.bytes = self.bytes.saturating_add(size);
         self.files += 1;
     }
 
@@ -46,8 +46,13 @@ impl Tally {
 
     /// A file was left alone.
     pub(super) fn skipped(&mut self) {
-        self.summary.skipped += 1;
+        self.left_out(1);
         self.files += 1;
+    }
+
+    /// So many were left out, of whatever kind. The number may be whatever the sender says.
+    pub(super) fn left_out(&mut self, count: u64) {
+        self.summary.skipped = self.summary.skipped.saturating_add(count);
     }
 
     /// A file failed.
