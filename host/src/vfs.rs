@@ -81,7 +81,12 @@ pub struct DirectoryPage {
     pub entries: Vec<DirectoryEntry>,
     /// Whether there are more: ask again with the last name as `after`.
     pub more: bool,
+    /// What is there too and no path can name, as it is best shown: at most [`MAX_UNNAMED`], in the first page only.
+    pub unnamed: Vec<String>,
 }
+
+/// The most names in [`DirectoryPage::unnamed`].
+pub const MAX_UNNAMED: usize = 100;
 
 /// The bits of a POSIX file mode that are permissions.
 pub const PERMISSIONS: u16 = 0o777;

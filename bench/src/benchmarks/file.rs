@@ -128,8 +128,8 @@ fn facts(table: &mut Table) {
             .filter(|row| !row.name.starts_with("transship") && !row.name.starts_with("floor"))
             .filter_map(|row| Some((row.name.clone(), ratio(&row.samples, &table.row(name)?.samples)?)))
             .collect();
-        for (other, times) in others {
-            table.fact(format!("{name}: throughput, times that of {other}"), rounded(times));
+        if !others.is_empty() {
+            table.fact(format!("throughput of {name}, times that of"), others.into_iter().map(|(other, times)| (other, rounded(times).into())).collect::<serde_json::Map<_, _>>());
         }
     }
 }

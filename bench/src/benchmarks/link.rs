@@ -50,7 +50,11 @@ fn through_wire(settings: &Settings, about: &str, nature: Nature, bytes: u64) ->
     let (_alice_serves, _bob_serves) = (serve(&alice, &left, LEFT), serve(&bob, &right, RIGHT));
     for (home, peer, host, allows) in [(&alice, &bob, RIGHT, ""), (&bob, &alice, LEFT, "list,read")] {
         let ticket = peer.run(["ticket", "--host", &host.to_string()]).ok().stdout;
-        home.run(["peer", "add", ticket.trim(), "--allow", &format!("files={allows}")]).ok();
+        let mut arguments = vec!["peer".to_owned(), "add".into(), ticket.trim().into()];
+        if !allows.is_empty() {
+            arguments.extend(["--allow".into(), format!("files={allows}")]);
+        }
+        home.run(arguments).ok();
     }
     std::fs::hard_link(&source, bob.file(NAME))?;
 

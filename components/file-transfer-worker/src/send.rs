@@ -15,6 +15,7 @@ use transship_guest::message::{Completion, Response, ResponseError, SendErrorKin
 use transship_guest::{hex, warn};
 
 use crate::session::{Context, Event, Session};
+use crate::wire::{log_failure, no_tree};
 
 /// A file of at most so many bytes is digested before it is offered: that takes less time than a message needs, and spares one.
 const SMALL: u64 = 4 << 20;
@@ -213,6 +214,11 @@ impl Sending<'_> {
                     self.session.further();
                 } else if !matches!(report.state, TransferState::Done(_) | TransferState::Failed(_)) {
                     self.session.enter(report.state);
+                }
+            }
+            Event::Asked(request, responder) => {
+                if let Some(answer) = no_tree(&request) {
+                    log_failure("a refusal", Response::json(&answer).map(|answer| answer.send_to(&responder)));
                 }
             }
             Event::Told(InternalRequest::Finished(outcome)) => return Ok(Some(outcome.and_then(|summary| check_summary(&self.source.offer, summary)))),

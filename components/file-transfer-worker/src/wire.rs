@@ -75,6 +75,18 @@ pub(crate) fn is_question(request: &InternalRequest) -> bool {
     matches!(request, InternalRequest::Page(_) | InternalRequest::Files(_) | InternalRequest::Part(_) | InternalRequest::DigestOf(_))
 }
 
+/// What is answered to a question about a tree where there is none.
+pub(crate) fn no_tree(request: &InternalRequest) -> Option<InternalResponse> {
+    let error = TransferError::InvalidRequest("this is a file, and not a tree".into());
+    match request {
+        InternalRequest::Page(_) => Some(InternalResponse::Page(Err(error))),
+        InternalRequest::Files(_) => Some(InternalResponse::Files(Err(error))),
+        InternalRequest::Part(_) => Some(InternalResponse::Part(Err(error))),
+        InternalRequest::DigestOf(_) => Some(InternalResponse::DigestOf(Err(error))),
+        _ => None,
+    }
+}
+
 /// Sends JSON; with a context, a response is expected in so many milliseconds.
 pub(crate) fn send<T: Serialize>(target: &Address, body: &T, expects: Option<(Context, u64)>) -> Result<(), SendErrorKind> {
     let no_json = |error: serde_json::Error| SendErrorKind::TooLarge(error.to_string());

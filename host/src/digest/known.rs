@@ -71,9 +71,14 @@ impl KnownDigests {
         Self { path, most: MOST, state: Mutex::default() }
     }
 
+    /// Whether the digest of a blob could be known. Does not block.
+    pub fn may_know(&self, blob: &Blob) -> bool {
+        blob.in_memory().is_none() && blob.length() >= WORTH
+    }
+
     /// The digest of a blob if it is a whole file whose digest is known. Blocks on the disk.
     pub fn find(&self, algorithm: Algorithm, blob: &Blob) -> Option<Vec<u8>> {
-        self.find_at(algorithm, blob.stamp()?, SystemTime::now())
+        self.may_know(blob).then(|| self.find_at(algorithm, blob.stamp()?, SystemTime::now()))?
     }
 
     /// The digest of a blob, remembered if it is a whole file. Blocks on the disk and the processor.
@@ -81,7 +86,8 @@ impl KnownDigests {
     /// # Errors
     /// [`BlobError::Changed`], [`BlobError::Io`].
     pub fn digest_blocking(&self, algorithm: Algorithm, blob: &Blob) -> Result<Vec<u8>, BlobError> {
-        let Some(stamp) = blob.stamp() else { return digest_blocking(algorithm, blob) };
+        let stamp = if self.may_know(blob) { blob.stamp() } else { None };
+        let Some(stamp) = stamp else { return digest_blocking(algorithm, blob) };
         let begun = SystemTime::now();
         if let Some(known) = self.find_at(algorithm, stamp, begun) {
             return Ok(known);
@@ -94,9 +100,6 @@ impl KnownDigests {
     }
 
     fn find_at(&self, algorithm: Algorithm, stamp: Stamp, now: SystemTime) -> Option<Vec<u8>> {
-        if stamp.size < WORTH {
-            return None;
-        }
         let mut state = self.state.lock();
         self.load(&mut state);
         state.uses += 1;
@@ -114,7 +117,7 @@ impl KnownDigests {
 
     /// The digest of a file that was read from `begun` on, and whose stamp was this before and afterwards.
     fn keep(&self, algorithm: Algorithm, stamp: Stamp, digest: &[u8], begun: SystemTime) {
-        if stamp.size < WORTH || !older(stamp, begun, SETTLED) {
+        if !older(stamp, begun, SETTLED) {
             return;
         }
         let mut state = self.state.lock();

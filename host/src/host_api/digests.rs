@@ -20,12 +20,11 @@ impl Host for Guest {
     async fn start_digest(&mut self, algorithm: Algorithm, blob: Resource<BlobHandle>) -> wasmtime::Result<u64> {
         self.busy_epochs = 0;
         let (blob, known) = (self.blob(&blob)?, self.node.digests.clone());
-        let found = match blob.in_memory() {
-            Some(_) => None,
-            None => {
-                let (blob, known) = (blob.clone(), known.clone());
-                tokio::task::spawn_blocking(move || known.find(algorithm.into(), &blob)).await?
-            }
+        let found = if known.may_know(&blob) {
+            let (blob, known) = (blob.clone(), known.clone());
+            tokio::task::spawn_blocking(move || known.find(algorithm.into(), &blob)).await?
+        } else {
+            None
         };
         Ok(match found {
             Some(digest) => {

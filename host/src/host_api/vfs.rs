@@ -239,6 +239,7 @@ impl HostDirectory for Guest {
         Ok(page.map(|page| DirectoryPage {
             entries: page.entries.iter().map(|entry| DirectoryEntry { name: entry.name.clone(), metadata: convert(&entry.metadata) }).collect(),
             more: page.more,
+            unnamed: page.unnamed,
         }))
     }
 

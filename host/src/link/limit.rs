@@ -322,9 +322,7 @@ mod tests {
     async fn connections_of_a_peer_share_its_limit_evenly() {
         let limits = limits(None, Some(1_000_000));
         let all = futures::future::join_all((0..10).map(|_| write(&limits, "bob", 10))).await;
-        for seconds in all {
-            about(seconds, 10.0);
-        }
+        assert!(all.iter().all(|seconds| (9.0..=10.1).contains(seconds)), "{all:?}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -352,20 +350,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_change_holds_for_streams_that_exist() {
-        let limits = limits(None, Some(100_000));
-        let begun = Instant::now();
+        let limits = limits(None, None);
         let mut stream = Limited::new(tokio::io::sink(), &limits.of("bob"));
-        stream.write_all(&[0; 200_000]).await.unwrap();
-        about(begun.elapsed().as_secs_f64(), 2.0);
-        limits.set_peer("bob", Some(1_000_000));
-        stream.write_all(&[0; 2_000_000]).await.unwrap();
-        about(begun.elapsed().as_secs_f64(), 4.0);
-        limits.set_peer("bob", None);
-        stream.write_all(&[0; 20_000_000]).await.unwrap();
-        about(begun.elapsed().as_secs_f64(), 4.0);
-        limits.set_node(Some(1_000_000));
-        stream.write_all(&[0; 2_000_000]).await.unwrap();
-        about(begun.elapsed().as_secs_f64(), 6.0);
+        for (node, peer, bytes, seconds) in [
+            (None, Some(100_000), 200_000, 2.0),
+            (None, Some(1_000_000), 2_000_000, 2.0),
+            (None, None, 20_000_000, 0.0),
+            (Some(1_000_000), None, 2_000_000, 2.0),
+        ] {
+            limits.set_node(node);
+            limits.set_peer("bob", peer);
+            let begun = Instant::now();
+            stream.write_all(&vec![0; bytes]).await.unwrap();
+            about(begun.elapsed().as_secs_f64(), seconds);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -184,7 +184,7 @@ impl DirectoryBackend for MemoryDirectory {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = listing.entries.range::<str, _>((from, Bound::Unbounded)).filter(|(name, _)| shown(name));
         let entries = rest.by_ref().take(limit).map(|(name, entry)| DirectoryEntry { name: name.clone(), metadata: table.metadata(entry) }).collect();
-        Ok(DirectoryPage { entries, more: rest.next().is_some() })
+        Ok(DirectoryPage { entries, more: rest.next().is_some(), unnamed: Vec::new() })
     }
 
     fn metadata(&self, path: &RelativePath) -> Result<Metadata, VfsError> {

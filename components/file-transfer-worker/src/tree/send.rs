@@ -14,7 +14,7 @@ use file_transfer_types::types::{LinkPolicy, TransferError, TransferState, Trans
 use transship_guest::bindings::transship::host::digests;
 use transship_guest::drive::{Directory, File, FileKind, Metadata, OpenFlags, open_drive};
 use transship_guest::hex;
-use transship_guest::message::{Blob, Completion, Responder, Response, set_lanes};
+use transship_guest::message::{Blob, Completion, Responder, Response, respond_json, set_lanes};
 
 use super::filter::Filter;
 use super::walk::Walk;
@@ -25,6 +25,10 @@ use crate::wire::log_failure;
 
 /// Sends a tree; returns what the receiver says of the end.
 pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<TransferSummary, TransferError> {
+    // First, since whoever receives must hear of an end that comes before the first page too.
+    if let Some(to) = job.to.clone() {
+        session.set_counterpart(to);
+    }
     let root = open(job)?;
     let filter = || Filter::new(&tree.filter);
     if tree.links == LinkPolicy::Refuse {
@@ -33,9 +37,6 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
         while walk.page(&root)?.more {}
     }
     let walk = Walk::new(filter()?, tree.links);
-    if let Some(to) = job.to.clone() {
-        session.set_counterpart(to);
-    }
     if let Some((target, request)) = &job.ask {
         ask(session, target, request.clone())?;
     }
@@ -104,6 +105,10 @@ impl Sending<'_> {
                 answer(&responder, given);
             }
             Event::Asked(InternalRequest::DigestOf(asked), responder) => self.start_digest(&asked, responder),
+            Event::Told(InternalRequest::Chunk(_)) => {
+                let error = TransferError::InvalidRequest("this is a tree: its files are asked for with 'files' and 'part'".into());
+                log_failure("a refusal", respond_json(&InternalResponse::Chunk(Err(error))));
+            }
             Event::Completion(completion) => self.digested(completion),
             Event::Told(InternalRequest::Report(report)) => {
                 let progress = &mut self.session.progress;

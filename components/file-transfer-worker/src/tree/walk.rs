@@ -8,7 +8,7 @@ use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::names;
 use file_transfer_types::protocol::{EntryKind, TreeEntry, TreePage};
 use file_transfer_types::types::{LinkPolicy, TransferError, TreeFailure};
-use transship_guest::drive::{Directory, DirectoryEntry, FileKind, VfsError};
+use transship_guest::drive::{Directory, DirectoryEntry, DirectoryPage, FileKind, VfsError};
 
 use super::filter::Filter;
 use super::{PAGE, PAGE_BYTES};
@@ -22,16 +22,15 @@ const ENTRY_BYTES: usize = 150;
 
 /// What is walked through.
 pub(crate) trait Folders {
-    /// Some entries of a folder (empty: the top) after a name, and whether there are more.
-    fn entries(&self, folder: &str, after: Option<&str>) -> Result<(Vec<DirectoryEntry>, bool), VfsError>;
+    /// Some entries of a folder (empty: the top) after a name.
+    fn entries(&self, folder: &str, after: Option<&str>) -> Result<DirectoryPage, VfsError>;
     /// What a link says.
     fn link(&self, path: &str) -> Result<String, VfsError>;
 }
 
 impl Folders for Directory {
-    fn entries(&self, folder: &str, after: Option<&str>) -> Result<(Vec<DirectoryEntry>, bool), VfsError> {
-        let page = if folder.is_empty() { self.entries(after, ENTRIES)? } else { self.open_directory(folder, false)?.entries(after, ENTRIES)? };
-        Ok((page.entries, page.more))
+    fn entries(&self, folder: &str, after: Option<&str>) -> Result<DirectoryPage, VfsError> {
+        if folder.is_empty() { self.entries(after, ENTRIES) } else { self.open_directory(folder, false)?.entries(after, ENTRIES) }
     }
 
     fn link(&self, path: &str) -> Result<String, VfsError> {
@@ -102,7 +101,13 @@ impl Walk {
                 continue;
             }
             match folders.entries(&level.path, level.after.as_deref()) {
-                Ok((entries, more)) => {
+                Ok(DirectoryPage { entries, more, unnamed }) => {
+                    for name in unnamed {
+                        let path = if level.path.is_empty() { name } else { format!("{}/{name}", level.path) };
+                        let error =
+                            TransferError::InvalidName("the name has a line break, a '\\' or what is no Unicode text, and can't be a name elsewhere".into());
+                        page.failures.push(TreeFailure { name: names::shown(&path), error });
+                    }
                     level.after = entries.last().map(|entry| entry.name.clone()).or(level.after.take());
                     level.more = more && !entries.is_empty();
                     level.entries = entries.into();
@@ -168,7 +173,7 @@ mod tests {
     struct Fake(Vec<&'static str>);
 
     impl Folders for Fake {
-        fn entries(&self, folder: &str, after: Option<&str>) -> Result<(Vec<DirectoryEntry>, bool), VfsError> {
+        fn entries(&self, folder: &str, after: Option<&str>) -> Result<DirectoryPage, VfsError> {
             if folder.rsplit('/').next().is_some_and(|name| name.starts_with('?')) {
                 return Err(VfsError::Denied("closed".into()));
             }
@@ -181,7 +186,9 @@ mod tests {
             let more = rest.len() > 2;
             rest.truncate(2);
             let metadata = |kind| Metadata { kind, size: 3, modified: 4, permissions: 0o644 };
-            Ok((rest.into_iter().map(|(name, kind)| DirectoryEntry { name, metadata: metadata(kind) }).collect(), more))
+            let entries = rest.into_iter().map(|(name, kind)| DirectoryEntry { name, metadata: metadata(kind) }).collect();
+            let unnamed = if folder == "odd" && after.is_none() { vec!["a\\nb".into()] } else { Vec::new() };
+            Ok(DirectoryPage { entries, more, unnamed })
         }
 
         fn link(&self, path: &str) -> Result<String, VfsError> {
@@ -232,10 +239,10 @@ mod tests {
 
     #[test]
     fn what_can_not_be_read_or_named_is_a_failure_and_the_rest_goes_on() {
-        let page = walk(LinkPolicy::Skip, &[]).page(&Fake(vec!["?closed/b", "a\nb", "c"])).unwrap();
-        assert_eq!(paths(&page), ["?closed", "c"]);
+        let page = walk(LinkPolicy::Skip, &[]).page(&Fake(vec!["?closed/b", "a\nb", "c", "odd/d"])).unwrap();
+        assert_eq!(paths(&page), ["?closed", "c", "odd", "odd/d"]);
         let failures: Vec<&str> = page.failures.iter().map(|failure| failure.name.as_str()).collect();
-        assert_eq!(failures, ["?closed", "a\u{fffd}b"]);
+        assert_eq!(failures, ["?closed", "a\u{fffd}b", "odd/a\\nb"]);
     }
 
     /// So many files of names of so many bytes.
@@ -247,7 +254,7 @@ mod tests {
             let to = (from + 700).min(self.0);
             let metadata = Metadata { kind: FileKind::Regular, size: 3, modified: 4, permissions: 0o644 };
             let names = (from..to).map(|number| format!("{}{number:08}", "x".repeat(self.1 - 8)));
-            Ok((names.map(|name| DirectoryEntry { name, metadata }).collect(), to < self.0))
+            Ok(DirectoryPage { entries: names.map(|name| DirectoryEntry { name, metadata }).collect(), more: to < self.0, unnamed: Vec::new() })
         }
 
         fn link(&self, path: &str) -> Result<String, VfsError> {

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 use transship_guest::bindings::transship::host::timer;
-use transship_guest::message::receive;
+use transship_guest::message::{receive, respond_later};
 use transship_guest::prelude::*;
 use transship_guest::process::{Spawn, kill, parent};
 
@@ -38,6 +38,8 @@ fn init(_our: Address) -> Result<(), String> {
     }
     loop {
         let Message::Request(asked) = receive() else { continue };
+        // What a job receives must not be taken for what is answered.
+        let Some(responder) = respond_later() else { continue };
         let answer = match serde_json::from_slice::<Job>(&asked.request.body) {
             Ok(job) => match run(job) {
                 Ok(times) => Response::json(&times),
@@ -45,8 +47,10 @@ fn init(_our: Address) -> Result<(), String> {
             },
             Err(_) => Ok(Response::new().body(asked.request.body)),
         };
-        if let Err(error) = answer.map(Response::send) {
-            return Err(error.to_string());
+        match answer.map(|answer| answer.send_to(&responder)) {
+            // Whoever asked may be gone.
+            Ok(Ok(()) | Err(_)) => {}
+            Err(error) => return Err(error.to_string()),
         }
     }
 }

@@ -12,12 +12,15 @@ use transship_guest::message::Blob;
 use transship_guest::warn;
 
 use super::plan::How;
+use crate::clock::now;
 use crate::receive::publish::{Published, name_it};
 
 /// A batch begins to be synced when it has so many files,
 const BATCH_FILES: usize = 4_096;
-/// or so many bytes.
+/// or so many bytes,
 const BATCH_BYTES: u64 = 64 << 20;
+/// or when its first file has waited for so many milliseconds: what has its name is not lost, whatever happens.
+const BATCH_AGE: u64 = 2_000;
 /// Names that are given with one call.
 const NAMES: usize = 1_000;
 
@@ -62,6 +65,8 @@ pub(super) struct Stage {
     next: u64,
     batch: Vec<Staged>,
     bytes: u64,
+    /// When its first file came.
+    begun: u64,
     syncing: Option<(u64, Vec<Staged>)>,
 }
 
@@ -73,7 +78,7 @@ impl Stage {
 
     /// One that is made when the first file comes.
     pub(super) fn new(hash: &str) -> Self {
-        Self { path: Self::path(hash), made: false, next: 0, batch: Vec::new(), bytes: 0, syncing: None }
+        Self { path: Self::path(hash), made: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None }
     }
 
     /// Removes what there is of it.
@@ -138,14 +143,18 @@ impl Stage {
 
     /// A file is complete.
     pub(super) fn add(&mut self, number: u64, path: String, size: u64, how: How) {
+        if self.batch.is_empty() {
+            self.begun = now();
+        }
         self.batch.push(Staged { number, path, size, how });
         self.bytes += size;
     }
 
     /// Begins to sync the batch if it is large enough, or whatever there is if it is the `last`.
     pub(super) fn sync(&mut self, root: &Directory, last: bool) {
-        let due = self.batch.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || (last && !self.batch.is_empty());
-        if due && self.syncing.is_none() {
+        let old = now().saturating_sub(self.begun) >= BATCH_AGE;
+        let due = self.batch.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || last || old;
+        if due && !self.batch.is_empty() && self.syncing.is_none() {
             self.syncing = Some((root.start_sync_all(), std::mem::take(&mut self.batch)));
             self.bytes = 0;
         }
