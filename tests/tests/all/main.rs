@@ -55,6 +55,7 @@ mod trees_hostile_sender;
 mod trees_links;
 mod trees_many;
 mod trees_places;
+mod trees_progress;
 mod trees_resume;
 mod wasi;
 mod wire;

@@ -69,10 +69,10 @@ impl TreeArgs {
 
 /// A folder of another node's into one of this machine.
 pub(super) struct Fetch<'a> {
-    pub(super) source: &'a Remote,
-    pub(super) target: TargetFolder,
-    pub(super) options: TransferOptions,
-    pub(super) tree: &'a TreeArgs,
+    source: &'a Remote,
+    target: TargetFolder,
+    options: TransferOptions,
+    tree: &'a TreeArgs,
 }
 
 impl<'a> Fetch<'a> {
