@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::buffers::Buffers;
 use super::deadlines::Deadlines;
 use super::places::Places;
 use super::protocol::{Code, Frame};
@@ -38,6 +39,8 @@ pub(super) struct Shared {
     pub(super) instance: u64,
     /// For connections that others open.
     pub(super) places: Arc<Places>,
+    /// For the blobs that lanes bring.
+    pub(super) buffers: Buffers,
     inbound: OnceLock<Weak<dyn Inbound>>,
     links: Mutex<HashMap<String, Arc<PeerLinks>>>,
     /// No more connections.
@@ -56,6 +59,7 @@ impl Shared {
             tls: Tls::new(identity.certified_key()?),
             instance: rand::random(),
             places,
+            buffers: Buffers::default(),
             inbound: OnceLock::new(),
             links: Mutex::default(),
             stopping: CancellationToken::new(),
