@@ -129,7 +129,10 @@ fn facts(table: &mut Table) {
             .filter_map(|row| Some((row.name.clone(), ratio(&row.samples, &table.row(name)?.samples)?)))
             .collect();
         if !others.is_empty() {
-            table.fact(format!("throughput of {name}, times that of"), others.into_iter().map(|(other, times)| (other, rounded(times).into())).collect::<serde_json::Map<_, _>>());
+            table.fact(
+                format!("throughput of {name}, times that of"),
+                others.into_iter().map(|(other, times)| (other, rounded(times).into())).collect::<serde_json::Map<_, _>>(),
+            );
         }
     }
 }
