@@ -15,6 +15,11 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// [`BlobError::Changed`] if the end comes before the buffer is full, [`BlobError::Io`] if the system fails.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), BlobError>;
 
+    /// Fills `buffer` from `offset` if that can be done without waiting for a disk; false if not, or if it fails, and then the buffer's content is of no meaning.
+    fn read_now(&self, _buffer: &mut [u8], _offset: u64) -> bool {
+        false
+    }
+
     /// What tells its present content from any other that it had or has. None: nothing does. Blocks on the disk.
     fn stamp(&self) -> Option<Stamp> {
         None
@@ -173,6 +178,15 @@ impl Blob {
         }
     }
 
+    /// Fills `buffer` from `offset` if the bytes are at hand, in memory or in the system's cache, and says whether they were. It never waits.
+    pub fn read_into_now(&self, offset: u64, buffer: &mut [u8]) -> bool {
+        match (&self.source, self.check(offset, buffer.len() as u64)) {
+            (_, Err(_)) => false,
+            (Source::Memory(_), Ok(())) => self.read_into_blocking(offset, buffer).is_ok(),
+            (Source::File { file, offset: base, .. }, Ok(())) => file.read_now(buffer, base + offset),
+        }
+    }
+
     /// Reads a range without blocking the caller's thread.
     ///
     /// # Errors
@@ -215,6 +229,10 @@ mod tests {
             part.read_into_blocking(6, &mut buffer).unwrap();
             assert_eq!(buffer, [21, 22, 23, 24]);
             assert_eq!(part.read_into_blocking(7, &mut buffer).unwrap_err(), BlobError::OutOfRange);
+            let at_hand = part.in_memory().is_some();
+            assert_eq!(part.read_into_now(2, &mut buffer), at_hand, "a file that can't tell is not at hand");
+            assert!(!at_hand || buffer == [17, 18, 19, 20]);
+            assert!(!part.read_into_now(7, &mut buffer));
         }
     }
 

@@ -1,6 +1,6 @@
 //! The bare program: what a transfer costs without a sandbox, without messages, without a journal.
 //!
-//! The same as a node does by default: TLS 1.3 with the same library, provider and cipher, over several connections; a digest on each side, compared at the end; from file to file, synced at the end.
+//! The same as a node does by default: TLS 1.3 with the same library, provider and cipher, over several connections; a digest on each side, compared at the end; from file to file, brought to the disk in the meantime and at the end.
 //! Threads and blocking calls, chunks of 1 MiB, large buffers. Nothing is resumed, nobody is asked whether he may, and nothing is hidden until it is verified.
 
 mod receive;

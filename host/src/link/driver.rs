@@ -28,6 +28,9 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Send + 'static>(session: Arc
         () = watch(&session) => {}
         () = session.closed.cancelled() => {}
     }
+    // Nobody looks at the clock any more, if this was the last link.
+    session.shared.buffers.trim();
+    session.shared.buffers.trim();
     // The other side may have gone while the writer waits; it has a deadline of its own.
     if let Err(error) = writing.await {
         tracing::error!(peer = %session.peer, %error, "a link's writer failed");
@@ -84,6 +87,7 @@ async fn watch(session: &Arc<Session>) {
             session.urgent(Frame::Ping(session.now()));
         }
         session.lanes.tick(session);
+        session.shared.buffers.trim();
     }
 }
 

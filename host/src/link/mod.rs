@@ -6,7 +6,7 @@
 //! - this file: what the node calls, and what it must offer
 //! - `peer`: the links of one peer, and the one attempt to dial it that all who wait share; `dial` and `listen` (with `places`): how connections come to be; `tls` and `handshake`: how they are secured and greeted
 //! - `session`: one link's state, without sockets: what may be sent (`windows`), what was received (`inbox`), the lanes and who uses them (`lanes`, `lane`, `conversation`)
-//! - `driver` and `lane_driver`: the tasks that read and write a link and a lane, over any byte stream
+//! - `driver` and `lane_driver`: the tasks that read and write a link and a lane, over any byte stream; `buffers`: the memory for what lanes bring
 //! - `limit`: how fast what the two move may be
 //! - `protocol` and `frame`: the wire format, which `protocol` documents in full; `deadlines`: every time limit
 //!
@@ -29,6 +29,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::message::{MAX_BODY, MAX_METADATA, MAX_REMOTE_BLOB, ProcessId, RequestId, SendErrorKind};
 use crate::peers::Peers;
 
+mod buffers;
 mod conversation;
 mod deadlines;
 mod dial;

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::buffers::Buffers;
 use super::deadlines::Deadlines;
 use super::limit::Limits;
 use super::places::Places;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     /// For connections that others open.
     pub(super) places: Arc<Places>,
+    /// For the blobs that lanes bring.
+    pub(super) buffers: Buffers,
     inbound: OnceLock<Weak<dyn Inbound>>,
     links: Mutex<HashMap<String, Arc<PeerLinks>>>,
     /// No more connections.
@@ -59,6 +62,7 @@ impl Shared {
             instance: rand::random(),
             limits: Limits::default(),
             places,
+            buffers: Buffers::default(),
             inbound: OnceLock::new(),
             links: Mutex::default(),
             stopping: CancellationToken::new(),

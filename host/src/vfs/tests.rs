@@ -131,6 +131,23 @@ fn a_blob_of_a_file_moves_to_another_file_and_fails_if_the_file_became_shorter()
     });
 }
 
+#[test]
+fn what_is_read_without_waiting_is_what_is_there_and_never_more() {
+    on_each(|drive| {
+        let root = drive.root(Rights::ALL);
+        let bytes = pattern(300_000);
+        let blob = put(&root, "a", &bytes).read_blob(1000, 299_000).unwrap();
+        let mut buffer = vec![0; 200_000];
+        // Whether it is at hand, the system knows; what it says is at hand is right.
+        if blob.read_into_now(500, &mut buffer) {
+            assert_eq!(buffer, bytes[1500..201_500]);
+        }
+        assert!(!blob.read_into_now(99_001, &mut buffer), "it passes the end of the blob");
+        root.open_file("a", WRITE).unwrap().set_length(100_000).unwrap();
+        assert!(!blob.read_into_now(0, &mut buffer), "it passes the end of the file");
+    });
+}
+
 /// A file of zeros that says how much was asked for at once.
 #[derive(Debug, Default)]
 struct Counting(AtomicU64);

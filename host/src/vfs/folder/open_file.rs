@@ -1,12 +1,13 @@
 //! An open file of the machine.
 
 use std::fs;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{Mode, fchmod, fstat};
+use rustix::io::{ReadWriteFlags, preadv2};
 use rustix::process::umask;
 
 use super::{describe, system};
@@ -43,6 +44,18 @@ impl ReadAt for OpenFile {
         let metadata = self.file.metadata().ok()?;
         let (modified, changed) = ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
         Some(Stamp { device: metadata.dev(), inode: metadata.ino(), size: metadata.len(), modified, changed })
+    }
+
+    fn read_now(&self, buffer: &mut [u8], offset: u64) -> bool {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            // The system says so if it would have to wait, or can't tell.
+            match preadv2(&self.file, &mut [IoSliceMut::new(rest)], offset + done as u64, ReadWriteFlags::NOWAIT) {
+                Ok(0) | Err(_) => return false,
+                Ok(read) => done += read,
+            }
+        }
+        true
     }
 }
 
