@@ -9,11 +9,14 @@ use anyhow::{Context as _, bail};
 
 use crate::machine::{Server, free_port, program, timed};
 
+/// The command that fetches a name into a folder.
+type Fetch = Box<dyn Fn(&str, &Path) -> Command>;
+
 /// One that can be compared: it fetches `source` of the folder that is served into a folder.
 pub(crate) struct Rival {
     /// What it is called in the tables.
     pub(crate) name: &'static str,
-    fetch: Box<dyn Fn(&str, &Path) -> Command>,
+    fetch: Fetch,
 }
 
 impl Rival {

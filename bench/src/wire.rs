@@ -17,6 +17,8 @@ use tokio_tun::Tun;
 /// The ends.
 pub(crate) const LEFT: Ipv4Addr = Ipv4Addr::new(10, 77, 8, 1);
 pub(crate) const RIGHT: Ipv4Addr = Ipv4Addr::new(10, 77, 8, 2);
+/// What the names of our namespaces begin with; the process that made them follows.
+const PREFIX: &str = "transship-bench-";
 const MTU: usize = 1500;
 /// The queue in front of the rate holds as much as passes in this time, beside what is on the wire.
 const QUEUE: Duration = Duration::from_millis(100);
@@ -41,7 +43,8 @@ pub(crate) struct Wire {
 impl Wire {
     /// Lays a wire.
     pub(crate) fn lay(nature: Nature) -> anyhow::Result<Self> {
-        let mut wire = Self { name: format!("transship-bench-{}", std::process::id()), carrier: "netem", _carrying: None };
+        sweep();
+        let mut wire = Self { name: format!("{PREFIX}{}", std::process::id()), carrier: "netem", _carrying: None };
         for end in [LEFT, RIGHT] {
             run(&["ip", "netns", "add", &wire.namespace(end)])?;
             run(&["ip", "-n", &wire.namespace(end), "link", "set", "lo", "up"])?;
@@ -167,6 +170,17 @@ impl Drop for Wire {
         for end in [LEFT, RIGHT] {
             // It may never have been made.
             drop(run(&["ip", "netns", "delete", &self.namespace(end)]));
+        }
+    }
+}
+
+/// Takes away the namespaces of runs that were killed: they could not do it themselves.
+fn sweep() {
+    for entry in std::fs::read_dir("/run/netns").into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()).map(str::to_owned);
+        if owner.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists()) {
+            drop(run(&["ip", "netns", "delete", &name]));
         }
     }
 }

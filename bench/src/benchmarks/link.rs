@@ -116,8 +116,8 @@ fn iperf3(command: &mut Command, bytes: u64, streams: &str) -> anyhow::Result<Du
     command.args(["--client", &RIGHT.to_string(), "--reverse", "--json", "--parallel", streams, "--bytes", &each.to_string()]);
     let output = command.stdin(Stdio::null()).output()?;
     let said: Value = serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stdout).into_owned())?;
-    let received = &said["end"]["sum_received"];
-    let (Some(seconds), Some(got)) = (received["seconds"].as_f64(), received["bytes"].as_f64()) else { bail!("iperf3 said {said}") };
+    let received = |what: &str| said.pointer("/end/sum_received")?.get(what)?.as_f64();
+    let (Some(seconds), Some(got)) = (received("seconds"), received("bytes")) else { bail!("iperf3 said {said}") };
     // It counts a little more or less than it was told to move.
     Ok(Duration::from_secs_f64(seconds * bytes as f64 / got))
 }

@@ -152,7 +152,7 @@ async fn ask(client: &ControlClient, manager: &Address, count: u64, number: u64,
     let content = Content { body: request.to_string().into(), ..Content::default() };
     let (_, answer) = client.request(manager, content, ANSWER, &[]).await?;
     let answer: Value = serde_json::from_slice(&answer.body)?;
-    Ok(answer["started"].as_str().with_context(|| format!("the manager answered {answer}"))?.to_owned())
+    Ok(answer.get("started").and_then(Value::as_str).with_context(|| format!("the manager answered {answer}"))?.to_owned())
 }
 
 /// The id of the transfer that a report says has ended, and how.

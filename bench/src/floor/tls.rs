@@ -28,7 +28,7 @@ pub(super) enum Stream {
     Server(Box<StreamOwned<ServerConnection, Socket>>),
 }
 
-/// A socket as TLS reads it: rustls asks for 4 KiB at a time, whatever there is.
+/// A socket as TLS reads it: rustls asks for no more than the rest of a record.
 pub(super) struct Socket(BufReader<TcpStream>);
 
 impl Socket {

@@ -20,7 +20,7 @@ use crate::peers::Peer;
 use crate::ticket::HostPort;
 use crate::vfs::words;
 
-/// A connection as TLS reads it. rustls asks for 4 KiB at a time, whatever there is: without a buffer in front of it, a record costs four or five system calls.
+/// A connection as TLS reads it. rustls asks for no more than the rest of a record: without a buffer in front of it, each record is a system call at least.
 pub(super) type Socket = BufReader<TcpStream>;
 
 /// What is read at a time, several records.
