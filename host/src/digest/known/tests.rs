@@ -222,3 +222,54 @@ fn a_folder_that_can_not_be_written_to_costs_no_more_than_hashing() {
     }
     assert_eq!(reads(&source), 1);
 }
+
+/// Changes a file until the system's clock has noticed.
+fn changed_from(old: Stamp, blob: impl Fn() -> Blob, change: impl Fn()) -> Stamp {
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        change();
+        match blob().stamp().unwrap() {
+            new if new != old => return new,
+            _ => assert!(std::time::Instant::now() < deadline, "the change does not show"),
+        }
+    }
+}
+
+#[test]
+fn a_real_file_that_is_written_in_place_or_replaced_has_another_stamp_though_size_and_time_are_as_before() {
+    use crate::rights::Rights;
+    use crate::vfs::{Drive, OpenFlags};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    std::fs::write(&path, vec![1; SIZE as usize]).unwrap();
+    let root = Drive::folder("p:q/files", folder.path()).unwrap().root(Rights::ALL);
+    let read = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false, private: false };
+    let blob = || root.open_file("file", read).unwrap().read_blob(0, SIZE).unwrap();
+    let first = blob().stamp().unwrap();
+    assert_eq!(first.size, SIZE);
+    digest_blocking(Algorithm::Sha256, &blob()).unwrap();
+    assert_eq!(blob().stamp(), Some(first), "reading is no change");
+
+    let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let in_place = changed_from(first, blob, || {
+        std::fs::write(&path, vec![2; SIZE as usize]).unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    });
+    assert_eq!((in_place.modified, in_place.inode), (first.modified, first.inode));
+    let replaced = changed_from(in_place, blob, || {
+        std::fs::write(folder.path().join("new"), vec![3; SIZE as usize]).unwrap();
+        std::fs::rename(folder.path().join("new"), &path).unwrap();
+    });
+    assert_ne!(replaced.inode, in_place.inode);
+    assert!(
+        Drive::memory("p:q/memory", 1 << 20)
+            .root(Rights::ALL)
+            .open_file("a", OpenFlags { write: true, create: true, ..read })
+            .unwrap()
+            .read_blob(0, 0)
+            .unwrap()
+            .stamp()
+            .is_none()
+    );
+}
