@@ -35,13 +35,17 @@ pub(super) struct Comparison {
 impl Receiving<'_> {
     /// Asks for the next of what is on the list. False: nothing of it can be asked for now.
     pub(super) fn ask_for_contents(&mut self) -> Result<bool, TransferError> {
-        let part = self.larges.iter_mut().find_map(|large| large.next().map(|part| (part, large.attempt)));
-        if let Some((part, attempt)) = part {
-            self.question(Question::Part(part, attempt), part.length);
-            return Ok(true);
+        // Small files first: there are never more of them than in the pages at hand, so none keeps a large one waiting for long, and a large one would keep them waiting till its end.
+        let small = self.todo.iter().position(|todo| matches!(todo, Todo::Files(..)));
+        if small.is_none() {
+            let part = self.larges.iter_mut().find_map(|large| large.next().map(|part| (part, large.attempt)));
+            if let Some((part, attempt)) = part {
+                self.question(Question::Part(part, attempt), part.length);
+                return Ok(true);
+            }
         }
         let room = self.larges.len() + self.comparing.len() < LARGES;
-        let Some(place) = self.todo.iter().position(|todo| room || matches!(todo, Todo::Files(..))) else { return Ok(false) };
+        let Some(place) = small.or_else(|| (room && !self.todo.is_empty()).then_some(0)) else { return Ok(false) };
         match self.todo.remove(place) {
             Some(Todo::Files(files, bytes)) => self.question(Question::Files(files), bytes),
             Some(Todo::Large(of, how)) => self.open(of, how)?,
