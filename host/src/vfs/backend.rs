@@ -67,6 +67,10 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
     fn write_files(&self, files: &mut dyn Iterator<Item = Checked<Writing>>) -> Vec<Result<(), VfsError>> {
         let how = Opening { read: false, write: true, create: true, exclusive: true, private: true };
         let write = |file: Writing| {
+            if let (Some(above), _) = file.path.split_last() {
+                // To open a file would make it.
+                self.open_directory(&RelativePath::parse(above)?, false)?;
+            }
             let new = self.open_file(&file.path, how)?;
             let written = new.write_all_at(&file.bytes, 0).and_then(|()| new.set_modified(file.modified)).and_then(|()| new.set_permissions(file.permissions));
             written.inspect_err(|_| drop(self.remove_file(&file.path)))

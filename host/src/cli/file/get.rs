@@ -49,7 +49,7 @@ Examples:
 
 Examples with folders:
   transship get -r bob:photos                into ./photos
-  transship get -r bob:photos pictures       into pictures/photos, or as pictures if that is not there
+  transship get -r bob:photos pictures       into pictures/photos, or as pictures if there is none
   transship get -r bob:photos/ pictures      what is in it, into pictures
   transship get -r bob: everything           all that bob has
   transship get -a bob:site www --include '*.html' --exclude drafts/ --on-conflict newer
