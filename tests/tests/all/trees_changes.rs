@@ -23,7 +23,7 @@ fn scene() -> (Wired, [(&'static [&'static str], PathBuf, PathBuf); 2]) {
 }
 
 /// Starts it and holds the wire when some of it is there.
-fn part(wired: &Wired, command: &[&str], target: &PathBuf) -> Running {
+fn part(wired: &Wired, command: &[&str], target: &std::path::Path) -> Running {
     wired.proxy.hold_after(20 << 20);
     let running = wired.alice.start(command);
     wired.proxy.held();
