@@ -58,10 +58,10 @@ install: build
 demo: build
     scripts/demo
 
-# One file of 1 GiB over loopback against cp, scp and rsync, as far as they are installed
+# How fast it is, against other programs and a bare one: `just bench --list` says what there is, `just bench file --runs 3 --json FILE` runs some of it
 [group('run')]
-bench: build
-    scripts/bench
+bench *ARGUMENTS: build
+    target/release/transship-bench {{ ARGUMENTS }}
 
 # From `package new` to a first answer of it, in each language
 [group('run')]

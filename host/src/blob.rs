@@ -14,6 +14,31 @@ pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`BlobError::Changed`] if the end comes before the buffer is full, [`BlobError::Io`] if the system fails.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<(), BlobError>;
+
+    /// Fills `buffer` from `offset` if that can be done without waiting for a disk; false if not, or if it fails, and then the buffer's content is of no meaning.
+    fn read_now(&self, _buffer: &mut [u8], _offset: u64) -> bool {
+        false
+    }
+
+    /// What tells its present content from any other that it had or has. None: nothing does. Blocks on the disk.
+    fn stamp(&self) -> Option<Stamp> {
+        None
+    }
+}
+
+/// What tells the content of a file from any other, as far as the system knows. Times are seconds since 1970 and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stamp {
+    /// The file system.
+    pub device: u64,
+    /// The file in it.
+    pub inode: u64,
+    /// In bytes.
+    pub size: u64,
+    /// When the content was last written, or what somebody set that to.
+    pub modified: (i64, i64),
+    /// When content or metadata last changed. Nobody can set this.
+    pub changed: (i64, i64),
 }
 
 /// Why bytes could not be had.
@@ -76,6 +101,14 @@ impl Blob {
     /// The media type its maker gave it.
     pub fn mime_type(&self) -> Option<&str> {
         self.mime_type.as_deref()
+    }
+
+    /// What tells its content from any other, if it is the whole of a file. Blocks on the disk.
+    pub fn stamp(&self) -> Option<Stamp> {
+        match &self.source {
+            Source::File { file, offset: 0, length } => file.stamp().filter(|stamp| stamp.size == *length),
+            Source::File { .. } | Source::Memory(_) => None,
+        }
     }
 
     /// The bytes, if they are in memory.
@@ -145,6 +178,15 @@ impl Blob {
         }
     }
 
+    /// Fills `buffer` from `offset` if the bytes are at hand, in memory or in the system's cache, and says whether they were. It never waits.
+    pub fn read_into_now(&self, offset: u64, buffer: &mut [u8]) -> bool {
+        match (&self.source, self.check(offset, buffer.len() as u64)) {
+            (_, Err(_)) => false,
+            (Source::Memory(_), Ok(())) => self.read_into_blocking(offset, buffer).is_ok(),
+            (Source::File { file, offset: base, .. }, Ok(())) => file.read_now(buffer, base + offset),
+        }
+    }
+
     /// Reads a range without blocking the caller's thread.
     ///
     /// # Errors
@@ -187,6 +229,10 @@ mod tests {
             part.read_into_blocking(6, &mut buffer).unwrap();
             assert_eq!(buffer, [21, 22, 23, 24]);
             assert_eq!(part.read_into_blocking(7, &mut buffer).unwrap_err(), BlobError::OutOfRange);
+            let at_hand = part.in_memory().is_some();
+            assert_eq!(part.read_into_now(2, &mut buffer), at_hand, "a file that can't tell is not at hand");
+            assert!(!at_hand || buffer == [17, 18, 19, 20]);
+            assert!(!part.read_into_now(7, &mut buffer));
         }
     }
 

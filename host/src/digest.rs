@@ -4,6 +4,8 @@
 //! digested in the order in which they were added. A blob that is a range of a file is read here, piece by piece, when its turn comes. After the first
 //! blob that can't be read, every later call fails with its error. Dropping the hasher stops the work after the piece at hand.
 
+pub mod known;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
@@ -19,8 +21,8 @@ use crate::blob::{Blob, BlobError};
 const MAX_QUEUED_BYTES: u32 = 32 << 20;
 /// The most blobs that wait in a hasher's queue.
 const MAX_QUEUED_BLOBS: usize = 256;
-/// How much of a file's range is in memory at once, and how often a dropped hasher is noticed.
-const PIECE: u64 = 1 << 20;
+/// How much of a file's range is in memory at once, and how often a dropped hasher is noticed. What was just read is still in the processor's own cache when it is digested.
+const PIECE: usize = 256 << 10;
 
 /// A digest algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,11 +87,18 @@ impl State {
 
     /// Adds a blob, unless `stopped` between two pieces.
     fn update_blob(&mut self, blob: &Blob, stopped: &dyn Fn() -> bool) -> Result<(), BlobError> {
+        if let Some(bytes) = blob.in_memory() {
+            bytes.chunks(PIECE).take_while(|_| !stopped()).for_each(|piece| self.update(piece));
+            return Ok(());
+        }
+        let mut buffer = vec![0; usize::try_from(blob.length()).unwrap_or(PIECE).min(PIECE)];
         let mut done = 0;
         while done < blob.length() && !stopped() {
-            let length = PIECE.min(blob.length() - done);
-            self.update(&blob.read_blocking(done, length)?);
-            done += length;
+            let length = usize::try_from(blob.length() - done).unwrap_or(PIECE).min(PIECE);
+            let Some(piece) = buffer.get_mut(..length) else { return Err(BlobError::OutOfRange) };
+            blob.read_into_blocking(done, piece)?;
+            self.update(piece);
+            done += length as u64;
         }
         Ok(())
     }

@@ -235,6 +235,11 @@ impl Home {
         self.folder.join("cache")
     }
 
+    /// Digests of files that were computed before.
+    pub fn digests_path(&self) -> PathBuf {
+        self.cache_path().join("digests")
+    }
+
     /// The folder of the log and its predecessor.
     pub fn log_folder(&self) -> PathBuf {
         self.folder.join("log")

@@ -57,6 +57,7 @@ mod bindings {
             "transship:host/digests.[method]hasher.update": async | trappable,
             "transship:host/digests.[method]hasher.digest": async | trappable,
             "transship:host/digests.digest": async | trappable,
+            "transship:host/digests.start-digest": async | trappable,
             "transship:host/state": async | trappable,
             "transship:host/processes.spawn": async | trappable,
             default: trappable,

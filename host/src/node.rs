@@ -4,6 +4,7 @@
 //! processes, its peers and its [`Client`]s. Whoever starts a node holds the home's lock, so no home is run twice.
 
 mod client;
+pub(crate) mod loading;
 pub(crate) mod packages;
 pub(crate) mod spawn;
 
@@ -21,16 +22,19 @@ use tokio_util::task::TaskTracker;
 pub use client::{Client, Received, Reply};
 pub use packages::{PackageInfo, drives_of};
 
+use crate::digest::known::KnownDigests;
 use crate::engine::{Engine, EngineError, Limits};
 use crate::home::Home;
 use crate::identity::{Identity, IdentityError, PublicKey};
 use crate::link::{Deadlines, Links};
 use crate::message::{Address, NameError, NodeName, PackageId, ProcessId};
-use crate::peers::{Peers, PeersError};
+use crate::package::shelf::Shelf;
+use crate::peers::{Peer, Peers, PeersError};
 pub use crate::process::ProcessInfo;
 use crate::router::Router;
 use crate::state::{StateError, StateStore};
 use crate::vfs::{Drive, VfsError};
+use loading::Loading;
 use packages::Loaded;
 
 /// How long a shutdown waits for processes to end.
@@ -41,6 +45,8 @@ const SHUTDOWN_WAIT: Duration = Duration::from_secs(5);
 pub struct NodeOptions {
     /// What the node and its processes may use.
     pub limits: Limits,
+    /// Bytes a second at most that it sends to its peers, and that it receives from them; at least [`crate::link::LEAST_LIMIT`]. None: as many as the lines take.
+    pub limit: Option<u64>,
 }
 
 /// Why a node could not start, or not do what it was asked.
@@ -123,6 +129,7 @@ pub(crate) struct NodeInner {
     pub(crate) router: Arc<Router>,
     pub(crate) engine: Engine,
     pub(crate) state: StateStore,
+    pub(crate) digests: Arc<KnownDigests>,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the node ends.
@@ -130,6 +137,8 @@ pub(crate) struct NodeInner {
     pub(crate) next_name: AtomicU64,
     pub(crate) drives: Mutex<HashMap<String, Drive>>,
     packages: RwLock<HashMap<PackageId, Arc<Loaded>>>,
+    /// Packages that are going to run.
+    pub(crate) loading: Arc<Loading>,
     /// Packages that should run and don't, and why.
     failed: Mutex<HashMap<PackageId, String>>,
     /// Packages are loaded and stopped one at a time.
@@ -157,23 +166,29 @@ impl std::fmt::Debug for Node {
 }
 
 impl Node {
-    /// Starts the node of `home`, whose lock the caller holds. It does not listen yet.
+    /// Starts the node of `home`, whose lock the caller holds. It does not listen yet. The program's own packages run then; those that were installed are loaded meanwhile, and what is sent to them
+    /// waits for that. [`Node::loaded`] waits for all of them.
     ///
     /// # Errors
     /// [`NodeError`].
     pub async fn start(home: &Home, options: NodeOptions) -> Result<Self, NodeError> {
         let limits = options.limits;
+        // Each takes a while, on a processor of its own if there is one.
+        let (cache, engine_limits, home_of_packages) = (home.cache_path(), limits.clone(), home.clone());
+        let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits));
+        let shelf = tokio::task::spawn_blocking(move || Shelf::read(&home_of_packages));
         let identity = Arc::new(Identity::load(&home.identity_path())?);
         let name = identity.name().to_owned();
         let peers = Arc::new(Peers::open(&home.peers_path(), &identity)?);
-        let router = Router::new(NodeName::new(&name)?, limits.pending_requests);
+        let loading = Arc::<Loading>::default();
+        let router = Router::new(NodeName::new(&name)?, limits.pending_requests, loading.clone());
         let links = Links::new(&identity, peers.clone(), Deadlines::default())?;
+        links.set_limit(options.limit);
         router.connect(links.clone());
-        let (cache, engine_limits) = (home.cache_path(), limits.clone());
-        let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits))
-            .await
-            .map_err(|error| NodeError::Process { process: "engine".into(), why: error.to_string() })??;
         let state = StateStore::open(&home.state_path())?;
+        let ended = |what: &str, error: tokio::task::JoinError| NodeError::Process { process: what.into(), why: error.to_string() };
+        let engine = engine.await.map_err(|error| ended("engine", error))??;
+        let shelf = shelf.await.map_err(|error| ended("packages", error))??;
         let places = Arc::new(Semaphore::new(limits.processes as usize));
         let inner = Arc::new(NodeInner {
             name,
@@ -184,19 +199,21 @@ impl Node {
             router,
             engine,
             state,
+            digests: Arc::new(KnownDigests::new(home.digests_path())),
             places,
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),
             next_name: AtomicU64::new(1),
             drives: Mutex::default(),
             packages: RwLock::default(),
+            loading,
             failed: Mutex::default(),
             changing: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
             home: home.clone(),
         });
         let node = Self { inner };
-        packages::load_all(&node.inner).await?;
+        loading::load_all(&node.inner, shelf).await?;
         Ok(node)
     }
 
@@ -230,11 +247,38 @@ impl Node {
         &self.inner.peers
     }
 
-    /// The full names of its drives, in order.
+    /// The full names of its drives, in order; those too that a package has which is still being loaded.
     pub fn drives(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.inner.drives.lock().keys().cloned().collect();
+        let mut names = self.inner.loading.drives();
+        names.extend(self.inner.drives.lock().keys().cloned());
         names.sort();
+        names.dedup();
         names
+    }
+
+    /// Waits until every package that should run does, or has failed.
+    pub async fn loaded(&self) {
+        self.inner.loading.all_over().await;
+    }
+
+    /// Waits until a package that is being loaded runs, or has failed.
+    pub async fn package_loaded(&self, package: &PackageId) {
+        self.inner.loading.over(package).await;
+    }
+
+    /// Sends at most so many bytes a second from now on, and receives at most so many, all peers together; at least [`crate::link::LEAST_LIMIT`]. None: as many as the lines take.
+    pub fn set_limit(&self, limit: Option<u64>) {
+        self.inner.links.set_limit(limit);
+    }
+
+    /// The same for one peer, from now on and in its entry.
+    ///
+    /// # Errors
+    /// [`PeersError::Unknown`], [`PeersError::Limit`], [`PeersError::Malformed`], [`PeersError::Io`].
+    pub fn limit_peer(&self, name: &str, limit: Option<u64>) -> Result<Peer, PeersError> {
+        let peer = self.inner.peers.limit(name, limit)?;
+        self.inner.links.limits_changed();
+        Ok(peer)
     }
 
     /// Whether a link to a peer is open.

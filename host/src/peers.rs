@@ -6,6 +6,7 @@
 //! [peer.bob]
 //! key = "…52 letters and digits…"
 //! address = "192.0.2.7:7447"          # optional: without it, bob has to call us
+//! limit = 1000000                     # optional: bytes a second at most, in either direction
 //!
 //! [peer.bob.allow]
 //! files = ["list", "read"]                     # the drive "files" of whichever package asks
@@ -24,6 +25,7 @@ use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, PublicKey};
+use crate::link::LEAST_LIMIT;
 use crate::message::{NameError, PackageId, check_name_part};
 use crate::rights::Rights;
 use crate::ticket::{HostPort, Ticket};
@@ -37,6 +39,9 @@ pub enum PeersError {
     /// The name of an allowed drive is none.
     #[error("'{0}' is not a drive: write its short name, such as files, or package:publisher/drive")]
     Drive(String),
+    /// A peer can't be limited to so little.
+    #[error("a limit is at least {LEAST_LIMIT} bytes a second")]
+    Limit,
     /// The ticket is this node's own.
     #[error("this is the ticket of this node itself: give it to the other node's owner, and add theirs here")]
     OwnTicket,
@@ -89,6 +94,8 @@ pub struct Peer {
     pub address: Option<HostPort>,
     /// What it may do with which drive (by short or full name).
     pub allow: BTreeMap<String, Rights>,
+    /// Bytes a second at most in either direction. None: as fast as the line is.
+    pub limit: Option<u64>,
 }
 
 /// An entry as written.
@@ -98,6 +105,8 @@ struct Entry {
     key: PublicKey,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     allow: BTreeMap<String, Rights>,
 }
@@ -170,8 +179,9 @@ impl Peers {
         if let Some(other) = peers.get(&name).filter(|peer| peer.key != ticket.key()) {
             return Err(PeersError::NameTaken { name, key: other.key });
         }
-        let (was_known, before) = (known.is_some(), known.map(|peer| peer.allow).unwrap_or_default());
-        let peer = Peer { name: name.clone(), key: ticket.key(), address: Some(ticket.address().clone()), allow: allow.unwrap_or(before) };
+        let (was_known, limit) = (known.is_some(), known.as_ref().and_then(|peer| peer.limit));
+        let before = known.map(|peer| peer.allow).unwrap_or_default();
+        let peer = Peer { name: name.clone(), key: ticket.key(), address: Some(ticket.address().clone()), allow: allow.unwrap_or(before), limit };
         self.check(&peer)?;
         peers.insert(name, peer.clone());
         self.write(peers)?;
@@ -194,6 +204,21 @@ impl Peers {
                 peer.allow.insert(drive.clone(), *rights);
             }
         }
+        let peer = peer.clone();
+        self.check(&peer)?;
+        self.write(peers)?;
+        Ok(peer)
+    }
+
+    /// Changes how many bytes a second it sends and receives at most; none: as many as the line takes. Returns the peer as it is then.
+    ///
+    /// # Errors
+    /// [`PeersError::Unknown`], [`PeersError::Limit`], [`PeersError::Malformed`], [`PeersError::Io`].
+    pub fn limit(&self, name: &str, limit: Option<u64>) -> Result<Peer, PeersError> {
+        let _changing = self.changing.lock();
+        let mut peers = self.read()?;
+        let peer = peers.get_mut(name).ok_or_else(|| PeersError::Unknown(name.into()))?;
+        peer.limit = limit;
         let peer = peer.clone();
         self.check(&peer)?;
         self.write(peers)?;
@@ -247,6 +272,9 @@ impl Peers {
         if peer.name == self.own_name {
             return Err(PeersError::OwnName(peer.name.clone()));
         }
+        if peer.limit.is_some_and(|limit| limit < LEAST_LIMIT) {
+            return Err(PeersError::Limit);
+        }
         for drive in peer.allow.keys() {
             let (package, short) = match drive.split_once('/') {
                 Some((package, short)) => (Some(package), short),
@@ -273,7 +301,7 @@ impl Peers {
                 Some(address) => Some(address.parse().map_err(|error| malformed(format!("peer '{name}': {error}")))?),
                 None => None,
             };
-            let peer = Peer { name: name.clone(), key: entry.key, address, allow: entry.allow };
+            let peer = Peer { name: name.clone(), key: entry.key, address, allow: entry.allow, limit: entry.limit };
             self.check(&peer).map_err(|error| malformed(format!("peer '{name}': {error}")))?;
             if let Some(other) = peers.values().find(|other| other.key == peer.key) {
                 return Err(malformed(format!("peers '{}' and '{name}' have the same key: a node has one name", other.name)));
@@ -284,7 +312,8 @@ impl Peers {
     }
 
     fn write(&self, peers: BTreeMap<String, Peer>) -> Result<(), PeersError> {
-        let entry = |peer: &Peer| Entry { key: peer.key, address: peer.address.as_ref().map(ToString::to_string), allow: peer.allow.clone() };
+        let entry =
+            |peer: &Peer| Entry { key: peer.key, address: peer.address.as_ref().map(ToString::to_string), allow: peer.allow.clone(), limit: peer.limit };
         let file = File { peer: peers.iter().map(|(name, peer)| (name.clone(), entry(peer))).collect() };
         let text = toml::to_string(&file).map_err(|error| PeersError::Malformed { path: self.path.clone(), why: error.to_string() })?;
         self.replace(&text).map_err(|error| PeersError::Io { path: self.path.clone(), error })?;

@@ -6,6 +6,7 @@
 
 mod answers;
 mod inbound;
+mod soon;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::blob::Blob;
 use crate::link::{Head, HeadKind, Inbound, Links, Refusal};
 use crate::message::{Address, Content, MAX_BODY, MAX_CONTEXT, MAX_METADATA, MAX_REMOTE_BLOB, NodeName, ProcessId, RequestId, SendErrorKind};
+use crate::node::loading::Loading;
 use crate::process::mailbox::Item;
 use crate::process::pending::{ReplyTo, Request, Then};
 use crate::process::{Need, Process};
@@ -57,11 +59,12 @@ pub(crate) struct Router {
     abroad: Mutex<HashMap<RequestId, ProcessId>>,
     links: OnceLock<Links>,
     answers: Answers,
+    loading: Arc<Loading>,
     this: Weak<Router>,
 }
 
 impl Router {
-    pub(crate) fn new(our_name: NodeName, pending_requests: u32) -> Arc<Self> {
+    pub(crate) fn new(our_name: NodeName, pending_requests: u32, loading: Arc<Loading>) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             our_name,
@@ -70,6 +73,7 @@ impl Router {
             abroad: Mutex::default(),
             links: OnceLock::new(),
             answers: Answers::default(),
+            loading,
         })
     }
 
@@ -156,20 +160,23 @@ impl Router {
     }
 
     async fn request_here(&self, from: &Process, mut outgoing: Outgoing) -> Result<(), (SendErrorKind, Outgoing)> {
-        let Some(target) = self.find(outgoing.target.process()) else { return Err((SendErrorKind::NoSuchProcess, outgoing)) };
+        let wait = outgoing.expects.map_or(MAILBOX_WAIT, |wait| Duration::from_millis(wait).min(MAILBOX_WAIT));
+        let started = Instant::now();
+        let target = match self.find_soon(outgoing.target.process(), wait).await {
+            Ok(target) => target,
+            Err(kind) => return Err((kind, outgoing)),
+        };
         if !from.may_message(&target) {
             let why = from.lacks(Need::Messaging(&target.id));
             return Err((SendErrorKind::Denied(format!("{} is not public, and {why}", target.id)), outgoing));
         }
         let source = self.address_of(&from.id);
         let size = size_of(&outgoing.content);
-        let wait = outgoing.expects.map_or(MAILBOX_WAIT, |wait| Duration::from_millis(wait).min(MAILBOX_WAIT));
-        let started = Instant::now();
         let room = if target.id == from.id {
             // Nobody would take a message out while it waits for itself.
             futures::FutureExt::now_or_never(target.mailbox.reserve_request(size)).ok_or(SendErrorKind::Timeout)
         } else {
-            tokio::time::timeout(wait, target.mailbox.reserve_request(size)).await.map_err(|_| SendErrorKind::Timeout)
+            tokio::time::timeout(wait.saturating_sub(started.elapsed()), target.mailbox.reserve_request(size)).await.map_err(|_| SendErrorKind::Timeout)
         };
         let room = match room {
             Ok(Ok(room)) => room,
@@ -349,7 +356,7 @@ impl Router {
             match &reply.node {
                 Some(node) => {
                     if let Some(links) = self.links.get() {
-                        links.refuse(node, reply.request, refusal_of(kind));
+                        links.refuse(node, reply.request, inbound::refusal_of(kind));
                     }
                 }
                 None => {
@@ -384,13 +391,4 @@ fn check_abroad(content: &Content) -> Result<(), SendErrorKind> {
 
 fn size_of(content: &Content) -> u64 {
     content.body.len() as u64 + content.metadata.as_ref().map_or(0, |text| text.len() as u64) + content.blob.as_ref().map_or(0, Blob::resident)
-}
-
-fn refusal_of(kind: SendErrorKind) -> Refusal {
-    match kind {
-        SendErrorKind::NoSuchProcess | SendErrorKind::UnknownNode => Refusal::NoSuchProcess,
-        SendErrorKind::Denied(why) => Refusal::Denied(why),
-        SendErrorKind::Offline(why) | SendErrorKind::TooLarge(why) => Refusal::Busy(why),
-        SendErrorKind::Timeout => Refusal::Busy("no response in time".into()),
-    }
 }

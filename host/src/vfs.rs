@@ -2,6 +2,7 @@
 //!
 //! - [`name`]: from a text to a path that can't leave a directory, the one choke point;
 //! - [`Drive`], [`Directory`], [`File`]: what `transship:host/vfs` offers, with rights and bounds checked here, the same for every kind of drive;
+//! - `many`: the same for many files with one call; `link`: which symbolic links may be made;
 //! - `folder` and `memory`: the two kinds, behind the traits of `backend`; `lent`: which names a drive shows that lends one file.
 //!
 //! What always holds: nothing outside the drive's folder is reached, by whatever name or link (a link is seen, renamed and removed, never followed);
@@ -15,6 +16,8 @@ mod error;
 mod file;
 mod folder;
 mod lent;
+mod link;
+mod many;
 mod memory;
 pub mod name;
 #[cfg(test)]
@@ -28,6 +31,7 @@ pub use error::VfsError;
 pub(crate) use error::words;
 pub use file::{File, MAX_READ};
 pub use lent::WORKING;
+pub use many::{FilePack, MAX_MANY, MAX_PACK, NewFile, NewName};
 pub use memory::ENTRY_COST;
 pub use name::RelativePath;
 
@@ -77,7 +81,12 @@ pub struct DirectoryPage {
     pub entries: Vec<DirectoryEntry>,
     /// Whether there are more: ask again with the last name as `after`.
     pub more: bool,
+    /// What is there too and no path can name, as it is best shown: at most [`MAX_UNNAMED`], in the first page only.
+    pub unnamed: Vec<String>,
 }
+
+/// The most names in [`DirectoryPage::unnamed`].
+pub const MAX_UNNAMED: usize = 100;
 
 /// The bits of a POSIX file mode that are permissions.
 pub const PERMISSIONS: u16 = 0o777;

@@ -17,6 +17,7 @@ use crate::{Running, SOON, eventually};
 pub struct Home {
     folder: TempDir,
     name: String,
+    binary: PathBuf,
 }
 
 impl Home {
@@ -27,7 +28,13 @@ impl Home {
 
     /// A new node of this name, its folder somewhere in this one.
     pub fn new_in(folder: &Path, name: &str) -> Self {
-        let home = Self { folder: tempfile::Builder::new().prefix("transship-test-").tempdir_in(folder).unwrap(), name: name.into() };
+        Self::of(&transship(), folder, name)
+    }
+
+    /// A new node of this name, run by another build of the command.
+    pub fn of(binary: &Path, folder: &Path, name: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("transship-test-").tempdir_in(folder).unwrap();
+        let home = Self { folder, name: name.into(), binary: binary.into() };
         home.run(["init", "--name", name]).ok();
         home.share_compiled_code();
         home
@@ -78,10 +85,10 @@ impl Home {
     /// The same through a command that sets the scene and then becomes this one.
     pub fn command_through<I: IntoIterator<Item = S>, S: AsRef<std::ffi::OsStr>>(&self, scene: &[&str], arguments: I) -> Command {
         let mut command = match scene {
-            [] => Command::new(transship()),
+            [] => Command::new(&self.binary),
             [program, rest @ ..] => {
                 let mut command = Command::new(program);
-                command.args(rest).arg(transship());
+                command.args(rest).arg(&self.binary);
                 command
             }
         };

@@ -7,6 +7,7 @@
 
 mod command;
 mod content;
+pub mod fake_worker;
 pub mod guests;
 mod home;
 pub mod machine;
@@ -20,6 +21,7 @@ mod running;
 pub mod siege;
 pub mod terminal;
 pub mod transfer;
+pub mod tree;
 pub mod wire;
 
 pub use command::{Outcome, transship};

@@ -122,7 +122,7 @@ class Mirror:
             name = self.todo.pop()
             source = Address(self.report["mirror"]["node"], MANAGER)
             place = file_transfer_worker.Location("files", name)
-            options = TransferOptions(None, None, None, ConflictPolicy.OVERWRITE, None, None, None, None, None)
+            options = TransferOptions(None, None, None, ConflictPolicy.OVERWRITE, None, None, None, None, None, None, None)
             request = file_transfer_worker.DownloadRequest(name, source, True, place, None, None, options)
             try:
                 # This comes from the package file-transfer. It starts a worker as a child of this process, which is heard of in `take`.

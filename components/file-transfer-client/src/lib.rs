@@ -73,7 +73,9 @@ mod progress;
 mod start;
 
 pub use file_transfer_types::errors::describe;
-pub use file_transfer_types::types::{self, ConflictPolicy, DigestAlgorithm, TransferError, TransferOptions, TransferState, TransferSummary};
+pub use file_transfer_types::types::{
+    self, ConflictPolicy, DigestAlgorithm, TransferError, TransferOptions, TransferState, TransferSummary, TreeOptions, TreeSummary,
+};
 pub use file_transfer_types::worker::{cancel, worker_of};
 pub use file_transfer_types::{manager, worker};
 pub use incoming::{Incoming, Offered, Wanted};

@@ -18,6 +18,10 @@ pub struct Progress {
     pub bytes_total: Option<u64>,
     /// Where it stands.
     pub state: TransferState,
+    /// Of a tree: how many of its files are done.
+    pub files_done: Option<u64>,
+    /// Of a tree: how many files it has, once all are known.
+    pub files_total: Option<u64>,
 }
 
 impl Progress {
@@ -34,8 +38,8 @@ impl Progress {
 
 impl From<ProgressRequest> for Progress {
     fn from(request: ProgressRequest) -> Self {
-        let ProgressRequest { id, name, progress, bytes_done, bytes_total, state } = request;
-        Self { id, name, percent: progress, bytes_done, bytes_total, state }
+        let ProgressRequest { id, name, progress, bytes_done, bytes_total, state, files_done, files_total } = request;
+        Self { id, name, percent: progress, bytes_done, bytes_total, state, files_done, files_total }
     }
 }
 
@@ -45,7 +49,8 @@ mod tests {
 
     #[test]
     fn only_what_is_done_or_failed_has_an_end() {
-        let progress = |state| Progress { id: "1".into(), name: "n".into(), percent: 0, bytes_done: 0, bytes_total: None, state };
+        let progress =
+            |state| Progress { id: "1".into(), name: "n".into(), percent: 0, bytes_done: 0, bytes_total: None, state, files_done: None, files_total: None };
         assert!(progress(TransferState::Restarted(String::new())).end().is_none());
         let error = TransferError::Offline("bob".into());
         assert_eq!(progress(TransferState::Failed(error.clone())).end(), Some(Err(&error)));

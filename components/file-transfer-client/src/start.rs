@@ -1,6 +1,6 @@
 //! Transfers that this process wants.
 
-use file_transfer_types::types::{ConflictPolicy, DigestAlgorithm, TransferError, TransferOptions};
+use file_transfer_types::types::{ConflictPolicy, DigestAlgorithm, TransferError, TransferOptions, TreeOptions};
 use file_transfer_types::worker::{self, DownloadRequest, Location, UploadRequest};
 use transship_guest::address::Address;
 use transship_guest::capability::Capability;
@@ -16,6 +16,8 @@ pub(crate) const DEFAULT: TransferOptions = TransferOptions {
     by_id: None,
     timeout: None,
     retries: None,
+    limit: None,
+    tree: None,
 };
 
 /// A file to be fetched, by default into this process's drive `files` under the name that it has there.
@@ -77,6 +79,12 @@ macro_rules! how {
             self
         }
 
+        /// It is a folder with all that is in it, and this is how to go about that.
+        pub fn tree(mut self, options: TreeOptions) -> Self {
+            self.options.tree = Some(options);
+            self
+        }
+
         /// With these options instead of all that were given before.
         pub fn options(mut self, options: TransferOptions) -> Self {
             self.options = options;
@@ -122,7 +130,7 @@ impl Download {
             local: Some(self.local.clone()),
             slot: None,
             rivals: None,
-            options: Some(self.options),
+            options: Some(self.options.clone()),
         }
     }
 }
@@ -159,7 +167,7 @@ impl Upload {
             slot: None,
             rivals: None,
             size: None,
-            options: Some(self.options),
+            options: Some(self.options.clone()),
         }
     }
 }

@@ -96,9 +96,19 @@ mod tests {
 
     #[test]
     fn progress_reads_as_it_is_documented() {
-        let progress =
-            worker::ProgressRequest { id: "1".into(), name: "n".into(), progress: 5, bytes_done: 1, bytes_total: Some(20), state: TransferState::Transferring };
-        let text = json!({"progress": {"id": "1", "name": "n", "progress": 5, "bytes-done": 1, "bytes-total": 20, "state": "transferring"}});
+        let progress = worker::ProgressRequest {
+            id: "1".into(),
+            name: "n".into(),
+            progress: 5,
+            bytes_done: 1,
+            bytes_total: Some(20),
+            state: TransferState::Transferring,
+            files_done: None,
+            files_total: None,
+        };
+        let text = json!({"progress": {
+            "id": "1", "name": "n", "progress": 5, "bytes-done": 1, "bytes-total": 20, "state": "transferring", "files-done": null, "files-total": null,
+        }});
         assert_eq!(to_value(worker::Request::Progress(progress)).unwrap(), text);
         assert_eq!(to_value(worker::Request::Cancel(true)).unwrap(), json!({"cancel": true}));
     }

@@ -46,6 +46,18 @@ pub fn check(name: &str) -> Result<(), TransferError> {
     Ok(())
 }
 
+/// The path of a tree's folder as it is kept: without a `/` at its end, empty for the drive's root.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_folder(name: &str) -> Result<&str, TransferError> {
+    let path = name.strip_suffix('/').unwrap_or(name);
+    if !path.is_empty() {
+        check(path)?;
+    }
+    Ok(path)
+}
+
 /// Whether a part of a name is the node's own.
 #[must_use]
 pub fn is_hidden(part: &str) -> bool {
@@ -121,6 +133,16 @@ mod tests {
     fn names_that_leave_the_drive_or_hide_are_refused() {
         for name in ["", "/etc/passwd", "../x", "a/../b", "a/..", "./a", "a//b", "a/", "a\0b", "a\nb", "a\\b", ".transship-00.partial", "a/.transship-x"] {
             assert!(matches!(check(name), Err(TransferError::InvalidName(_))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_may_be_the_root_and_may_end_as_one() {
+        for (name, path) in [("", ""), ("/", ""), ("a", "a"), ("a/", "a"), ("a/b/", "a/b")] {
+            assert_eq!(check_folder(name), Ok(path));
+        }
+        for name in ["//", "../", "/a", "a//", "..", ".transship-x/"] {
+            assert!(check_folder(name).is_err(), "{name}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Transfer options with nothing left open: what is chosen when an option is left out, and the ranges that are checked.
 
-use crate::types::{ConflictPolicy, DigestAlgorithm, TransferError, TransferOptions};
+use crate::types::{ConflictPolicy, DigestAlgorithm, LinkPolicy, TransferError, TransferOptions, TreeOptions};
 
 /// The most bytes in one chunk: what one message may carry between nodes.
 pub const MAX_CHUNK: u32 = 16 << 20;
@@ -11,6 +11,10 @@ const MAX_WINDOW: u32 = 1024;
 const DEFAULT_STREAMS: u8 = 4;
 const DEFAULT_TIMEOUT: u64 = 30_000;
 const DEFAULT_RETRIES: u32 = 5;
+/// Bytes a second: below that, a request could wait for minutes.
+const LEAST_LIMIT: u64 = 1 << 10;
+/// The most globs in a filter.
+const MAX_FILTER: u64 = 1_000;
 
 /// Transfer options with nothing left open. See `types.transfer-options`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +36,41 @@ pub struct Settings {
     pub timeout: u64,
     /// How often a chunk is asked for again.
     pub retries: u32,
+    /// Bytes a second at most.
+    pub limit: Option<u64>,
+    /// Neither chunks nor streams nor a window were chosen: they may follow what is measured.
+    pub adaptive: bool,
+    /// It is a tree that moves. None: a file.
+    pub tree: Option<Tree>,
+}
+
+/// Tree options with nothing left open. See `types.tree-options`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// Which names take part.
+    pub filter: Vec<String>,
+    /// What is done with symbolic links.
+    pub links: LinkPolicy,
+    /// Compare digests, not times.
+    pub checksum: bool,
+    /// Move nothing.
+    pub dry_run: bool,
+    /// Give folders their times and permissions too.
+    pub folders: bool,
+}
+
+impl Tree {
+    fn new(options: &TreeOptions) -> Result<Self, TransferError> {
+        let filter = options.filter.clone().unwrap_or_default();
+        within("the number of globs in filter", filter.len() as u64, 0, MAX_FILTER)?;
+        Ok(Self {
+            filter,
+            links: options.links.unwrap_or(LinkPolicy::Skip),
+            checksum: options.checksum.unwrap_or(false),
+            dry_run: options.dry_run.unwrap_or(false),
+            folders: options.folders.unwrap_or(false),
+        })
+    }
 }
 
 impl Default for Settings {
@@ -46,6 +85,9 @@ impl Default for Settings {
             by_id: false,
             timeout: DEFAULT_TIMEOUT,
             retries: DEFAULT_RETRIES,
+            limit: None,
+            adaptive: true,
+            tree: None,
         }
     }
 }
@@ -57,6 +99,9 @@ impl Settings {
     /// [`TransferError::InvalidRequest`] names the first that is out of its range.
     pub fn new(options: Option<&TransferOptions>) -> Result<Self, TransferError> {
         let Some(options) = options else { return Ok(Self::default()) };
+        if options.tree.is_some() && options.by_id == Some(true) {
+            return Err(TransferError::InvalidRequest("a tree has no id: by-id is for files".into()));
+        }
         Ok(Self {
             chunk: within("chunk-size", options.chunk_size.unwrap_or(DEFAULT_CHUNK).into(), 1, MAX_CHUNK.into())? as u32,
             window: options.window.map(|window| within("window", window.into(), 1, MAX_WINDOW.into())).transpose()?.map(|window| window as u32),
@@ -67,6 +112,9 @@ impl Settings {
             by_id: options.by_id.unwrap_or(false),
             timeout: within("timeout", options.timeout.unwrap_or(DEFAULT_TIMEOUT), 100, 3_600_000)?,
             retries: within("retries", options.retries.unwrap_or(DEFAULT_RETRIES).into(), 0, 100)? as u32,
+            limit: options.limit.map(|limit| within("limit", limit, LEAST_LIMIT, u64::MAX)).transpose()?,
+            adaptive: options.chunk_size.is_none() && options.window.is_none() && options.streams.is_none(),
+            tree: options.tree.as_ref().map(Tree::new).transpose()?,
         })
     }
 
@@ -107,6 +155,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_chosen_is_not_adapted() {
+        assert!(Settings::new(None).unwrap().adaptive && Settings::new(Some(&options(r#"{"limit": 5000}"#))).unwrap().adaptive);
+        for json in [r#"{"streams": 4}"#, r#"{"window": 16}"#, r#"{"chunk-size": 1048576}"#] {
+            assert!(!Settings::new(Some(&options(json))).unwrap().adaptive, "{json}");
+        }
+    }
+
+    #[test]
     fn a_value_out_of_its_range_is_named() {
         for (json, name) in [
             (r#"{"chunk-size": 0}"#, "chunk-size"),
@@ -117,6 +173,7 @@ mod tests {
             (r#"{"timeout": 99}"#, "timeout"),
             (r#"{"timeout": 3600001}"#, "timeout"),
             (r#"{"retries": 101}"#, "retries"),
+            (r#"{"limit": 1023}"#, "limit"),
         ] {
             let Err(TransferError::InvalidRequest(text)) = Settings::new(Some(&options(json))) else { panic!("{json}") };
             assert!(text.starts_with(name), "{text}");

@@ -28,6 +28,7 @@ fn options(options: out::TransferOptions) -> types::TransferOptions {
             out::ConflictPolicy::Overwrite => types::ConflictPolicy::Overwrite,
             out::ConflictPolicy::Rename => types::ConflictPolicy::Rename,
             out::ConflictPolicy::Skip => types::ConflictPolicy::Skip,
+            out::ConflictPolicy::Newer => types::ConflictPolicy::Newer,
         }),
         digest: options.digest.map(|digest| match digest {
             out::DigestAlgorithm::Sha256 => types::DigestAlgorithm::Sha256,
@@ -37,6 +38,22 @@ fn options(options: out::TransferOptions) -> types::TransferOptions {
         by_id: options.by_id,
         timeout: options.timeout,
         retries: options.retries,
+        limit: options.limit,
+        tree: options.tree.map(tree),
+    }
+}
+
+fn tree(options: out::TreeOptions) -> types::TreeOptions {
+    types::TreeOptions {
+        filter: options.filter,
+        links: options.links.map(|links| match links {
+            out::LinkPolicy::Skip => types::LinkPolicy::Skip,
+            out::LinkPolicy::Keep => types::LinkPolicy::Keep,
+            out::LinkPolicy::Refuse => types::LinkPolicy::Refuse,
+        }),
+        checksum: options.checksum,
+        dry_run: options.dry_run,
+        folders: options.folders,
     }
 }
 

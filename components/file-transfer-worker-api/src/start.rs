@@ -18,22 +18,22 @@ const HOME: (&str, &str) = ("file-transfer", "transship");
 
 /// Starts the worker of a download (see `file-transfer-worker.start-download-with`).
 pub(crate) fn download(our: &Address, mut request: DownloadRequest, grants: Vec<Capability>) -> Result<String, TransferError> {
-    Settings::new(request.options.as_ref())?;
-    if request.options.as_ref().is_none_or(|options| options.by_id != Some(true)) {
-        names::check(&request.name)?;
+    let settings = Settings::new(request.options.as_ref())?;
+    if !settings.by_id {
+        check_name(&settings, &request.name)?;
     }
     let id = new_id(4);
     let local = request.local.take().ok_or_else(|| TransferError::InvalidRequest("local is missing: which file of which drive".into()))?;
     let local = Location { drive: full_name(our, &local.drive), name: local.name };
     if request.is_requestor {
         // The provider's name completes a folder; when it is a digest, the worker learns the name first.
-        check_target(&local.name)?;
+        if settings.tree.is_some() { check_name(&settings, &local.name) } else { check_target(&local.name) }?;
         let place = slots::place(&request.target.node, &request.name, &local, is_lent(&grants, &local.drive));
         let taken = slots::take(&id, place, request.slot, |id| is_running(our, id));
         request.slot = Some(taken.slot);
         request.rivals = Some(rivals(our, &taken));
     } else {
-        names::check(&local.name)?;
+        check_name(&settings, &local.name)?;
     }
     let needs = if request.is_requestor { Rights::all() } else { Rights::READ | Rights::LIST };
     let name = request.name.clone();
@@ -44,12 +44,12 @@ pub(crate) fn download(our: &Address, mut request: DownloadRequest, grants: Vec<
 
 /// Starts the worker of an upload (see `file-transfer-worker.start-upload`).
 pub(crate) fn upload(our: &Address, mut request: UploadRequest, grants: Vec<Capability>) -> Result<String, TransferError> {
-    Settings::new(request.options.as_ref())?;
-    names::check(&request.name)?;
+    let settings = Settings::new(request.options.as_ref())?;
+    check_name(&settings, &request.name)?;
     let id = new_id(4);
     let local = request.local.take().ok_or_else(|| TransferError::InvalidRequest("local is missing: which file of which drive".into()))?;
     let local = Location { drive: full_name(our, &local.drive), name: local.name };
-    names::check(&local.name)?;
+    check_name(&settings, &local.name)?;
     if !request.is_requestor {
         let place = slots::place(&request.target.node, &request.name, &local, is_lent(&grants, &local.drive));
         let taken = slots::take(&id, place, request.slot, |id| is_running(our, id));
@@ -126,6 +126,8 @@ fn spawn(our: &Address, component: String, process: &str, id: &str, name: &str, 
         progress: 0,
         bytes_done: 0,
         bytes_total: None,
+        files_done: None,
+        files_total: None,
         state: TransferState::Failed(TransferError::Failed("the worker was ended before it was done".into())),
     };
     let body = serde_json::to_vec(&Request::Progress(ended)).map_err(|error| SpawnError::Failed(error.to_string()))?;
@@ -154,6 +156,11 @@ fn is_running(our: &Address, id: &str) -> bool {
 /// The full name of a drive that may have been given by its short name.
 fn full_name(our: &Address, drive: &str) -> String {
     if drive.contains('/') { drive.into() } else { format!("{}:{}/{drive}", our.process.package_name, our.process.publisher_node) }
+}
+
+/// Checks the name of a file, or the path of a tree's folder.
+fn check_name(settings: &Settings, name: &str) -> Result<(), TransferError> {
+    if settings.tree.is_some() { names::check_folder(name).map(drop) } else { names::check(name) }
 }
 
 fn check_target(name: &str) -> Result<(), TransferError> {

@@ -6,3 +6,8 @@ use transship_guest::bindings::transship::host::timer;
 pub(crate) fn now() -> u64 {
     timer::monotonic() / 1_000_000
 }
+
+/// The same in microseconds.
+pub(crate) fn micros() -> u64 {
+    timer::monotonic() / 1_000
+}

@@ -4,6 +4,7 @@
 //! - [`session`]: the conversation with the parent and the counterpart; [`wire`]: what goes over it
 //! - [`receive`]: the side that asks for bytes, writes, verifies and publishes
 //! - [`send`]: the side that says what the file is and gives its bytes
+//! - [`tree`]: the same two sides, of a folder with all that is in it
 //! - [`rivals`]: which of several transfers to one place has which partial file; [`claims`]: the answers to those who ask that
 //! - [`store`]: the receiving end of a segmented store
 //! - [`pace`], [`liveness`], [`progress`]: state and rules, without a call to the node
@@ -20,6 +21,7 @@ mod rivals;
 mod send;
 mod session;
 mod store;
+mod tree;
 mod wire;
 
 use file_transfer_types::errors::describe;
@@ -78,12 +80,13 @@ fn run_download(session: &mut Session, request: DownloadRequest) -> Result<Trans
     let DownloadRequest { name, target, is_requestor, local, slot, rivals, options } = request;
     let local = local.ok_or_else(no_local)?;
     if !is_requestor {
-        return send::run(session, send::Job { name, local, ask: None, to: Some(target) });
+        return send_one(session, &send::Job { name, local, ask: None, to: Some(target) });
     }
     // Where it is put here is nobody else's business, and which process here asks, the node says.
     let ours = session.our.clone();
     let asked = DownloadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, rivals: None, options };
-    receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), rivals: rivals.unwrap_or_default(), ask: Some((target, asked)), from: None })
+    let job = receive::Job { name, local, slot: slot.unwrap_or(0), rivals: rivals.unwrap_or_default(), ask: Some((target, asked)), from: None };
+    receive_one(session, &job)
 }
 
 fn upload(our: Address, parent: Address, request: UploadRequest) {
@@ -98,11 +101,28 @@ fn run_upload(session: &mut Session, request: UploadRequest) -> Result<TransferS
     let local = local.ok_or_else(no_local)?;
     if !is_requestor {
         session.progress.bytes_total = size;
-        return receive::run(session, receive::Job { name, local, slot: slot.unwrap_or(0), rivals: rivals.unwrap_or_default(), ask: None, from: Some(target) });
+        let job = receive::Job { name, local, slot: slot.unwrap_or(0), rivals: rivals.unwrap_or_default(), ask: None, from: Some(target) };
+        return receive_one(session, &job);
     }
     let ours = session.our.clone();
     let asked = UploadRequest { name: name.clone(), target: ours, is_requestor: false, local: None, slot: None, rivals: None, size, options };
-    send::run(session, send::Job { name, local, ask: Some((target, asked)), to: None })
+    send_one(session, &send::Job { name, local, ask: Some((target, asked)), to: None })
+}
+
+/// A file or a tree.
+fn send_one(session: &mut Session, job: &send::Job) -> Result<TransferSummary, TransferError> {
+    match session.settings.tree.clone() {
+        None => send::run(session, job),
+        Some(tree) => tree::send::run(session, job, &tree),
+    }
+}
+
+/// A file or a tree.
+fn receive_one(session: &mut Session, job: &receive::Job) -> Result<TransferSummary, TransferError> {
+    match session.settings.tree.clone() {
+        None => receive::run(session, job),
+        Some(tree) => tree::receive::run(session, job, &tree),
+    }
 }
 
 /// A session, and whether the options make sense: the parent is told also when they don't.

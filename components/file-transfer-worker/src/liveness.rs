@@ -1,7 +1,7 @@
 //! Whether the other side still lives: when to ask, when to give up, and how a dropped link is survived.
 
-/// After so long a silence, in milliseconds, the counterpart is asked whether it is there.
-const QUIET: u64 = 10_000;
+/// After so long a silence, in milliseconds, the counterpart is asked whether it is there. Well within [`GRACE`]: a sender notices only so that the link was dropped, and it may be the one that has to call.
+const QUIET: u64 = 1_500;
 /// A counterpart is not given up sooner, however short the transfer's own time-out is: it may be waiting for a slow disk.
 const LEAST_PATIENCE: u64 = 5_000;
 /// How long a dropped link gets before it is tried again, in milliseconds.

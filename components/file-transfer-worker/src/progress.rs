@@ -1,5 +1,6 @@
 //! How far a transfer is, as its parent is told.
 
+use file_transfer_types::protocol::ReportRequest;
 use file_transfer_types::types::TransferState;
 use file_transfer_types::worker::ProgressRequest;
 
@@ -16,18 +17,28 @@ pub(crate) struct Progress {
     pub(crate) bytes_total: Option<u64>,
     /// Where it stands.
     pub(crate) state: TransferState,
+    /// Of a tree: files that are done.
+    pub(crate) files_done: Option<u64>,
+    /// Of a tree: files in all, once known.
+    pub(crate) files_total: Option<u64>,
 }
 
 impl Progress {
     /// Of a transfer that begins.
     pub(crate) fn new(id: String, name: String) -> Self {
-        Self { id, name, bytes_done: 0, bytes_total: None, state: TransferState::Starting }
+        Self { id, name, bytes_done: 0, bytes_total: None, state: TransferState::Starting, files_done: None, files_total: None }
     }
 
     /// The report as it is sent.
     pub(crate) fn report(&self) -> ProgressRequest {
-        let Self { id, name, bytes_done, bytes_total, state } = self.clone();
-        ProgressRequest { id, name, progress: self.percent(), bytes_done, bytes_total, state }
+        let Self { id, name, bytes_done, bytes_total, state, files_done, files_total } = self.clone();
+        ProgressRequest { id, name, progress: self.percent(), bytes_done, bytes_total, state, files_done, files_total }
+    }
+
+    /// What the counterpart is told of it.
+    pub(crate) fn for_counterpart(&self) -> ReportRequest {
+        let Self { bytes_done, bytes_total, state, files_done, files_total, .. } = self.clone();
+        ReportRequest { bytes_done, state, bytes_total, files_done, files_total }
     }
 
     /// 100 means verified and published, so everything before stays below.
@@ -60,8 +71,16 @@ mod tests {
         assert_eq!(at(u64::MAX, Some(u64::MAX), TransferState::Verifying), 99);
         assert_eq!(at(0, Some(0), TransferState::Transferring), 0);
         assert_eq!(at(500, Some(1_000), TransferState::Failed(TransferError::Busy(String::new()))), 50);
-        let summary =
-            TransferSummary { name: "n".into(), size: 0, algorithm: DigestAlgorithm::Sha256, digest: String::new(), resumed: 0, skipped: false, elapsed: 1 };
+        let summary = TransferSummary {
+            name: "n".into(),
+            size: 0,
+            algorithm: DigestAlgorithm::Sha256,
+            digest: String::new(),
+            resumed: 0,
+            skipped: false,
+            elapsed: 1,
+            tree: None,
+        };
         assert_eq!(at(0, Some(0), TransferState::Done(summary)), 100);
     }
 }

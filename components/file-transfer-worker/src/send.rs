@@ -15,6 +15,7 @@ use transship_guest::message::{Completion, Response, ResponseError, SendErrorKin
 use transship_guest::{hex, warn};
 
 use crate::session::{Context, Event, Session};
+use crate::wire::{log_failure, no_tree};
 
 /// A file of at most so many bytes is digested before it is offered: that takes less time than a message needs, and spares one.
 const SMALL: u64 = 4 << 20;
@@ -33,8 +34,8 @@ pub(crate) struct Job {
 }
 
 /// Sends a file; returns what the receiver says of the end.
-pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, TransferError> {
-    let mut source = Source::open(&job)?;
+pub(crate) fn run(session: &mut Session, job: &Job) -> Result<TransferSummary, TransferError> {
+    let mut source = Source::open(job)?;
     session.progress.bytes_total = Some(source.offer.size);
     if let Some(to) = job.to.clone() {
         session.set_counterpart(to);
@@ -47,9 +48,12 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
     }
     let digesting = source.start_digest(session.settings.digest)?;
     let known_first = session.settings.digest_first || source.offer.size <= SMALL;
-    let mut sending = Sending { session, source: &mut source, digesting: Some(digesting), offered: false, digest: None, resend: Resend::default() };
+    // A digest that the node knows is there already, and comes before this.
+    session.tick_after(0);
+    let mut sending =
+        Sending { session, source: &mut source, digesting: Some(digesting), offered: false, looked: false, digest: None, resend: Resend::default() };
     loop {
-        if !sending.offered && (!known_first || sending.source.offer.digest.is_some()) {
+        if !sending.offered && (sending.source.offer.digest.is_some() || (sending.looked && !known_first)) {
             sending.offered = true;
             sending.session.tell(&InternalRequest::Size(sending.source.offer.clone()), Context::Size);
             sending.session.enter(TransferState::Transferring);
@@ -62,7 +66,7 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
 }
 
 /// Has the worker of the other side started.
-fn ask(session: &mut Session, target: &Address, request: UploadRequest) -> Result<(), TransferError> {
+pub(crate) fn ask(session: &mut Session, target: &Address, request: UploadRequest) -> Result<(), TransferError> {
     session.ask_to_start(target, &worker::Request::Upload(request));
     loop {
         match session.next()? {
@@ -170,6 +174,8 @@ struct Sending<'a> {
     digesting: Option<u64>,
     /// The size was told.
     offered: bool,
+    /// Whether the digest was known from before shows by now.
+    looked: bool,
     /// What was told of the digest, to be told again if need be.
     digest: Option<DigestRequest>,
     resend: Resend,
@@ -198,7 +204,9 @@ impl Resend {
 impl Sending<'_> {
     /// Deals with one event. Some: the receiver says that this is the end.
     fn step(&mut self) -> Result<Option<Outcome>, TransferError> {
-        match self.session.next()? {
+        let event = self.session.next()?;
+        self.looked |= matches!(event, Event::Tick);
+        match event {
             Event::Told(InternalRequest::Chunk(chunk)) => self.chunk(&chunk)?,
             Event::Told(InternalRequest::Report(report)) => {
                 self.session.progress.bytes_done = report.bytes_done.min(self.source.offer.size);
@@ -206,6 +214,11 @@ impl Sending<'_> {
                     self.session.further();
                 } else if !matches!(report.state, TransferState::Done(_) | TransferState::Failed(_)) {
                     self.session.enter(report.state);
+                }
+            }
+            Event::Asked(request, responder) => {
+                if let Some(answer) = no_tree(&request) {
+                    log_failure("a refusal", Response::json(&answer).map(|answer| answer.send_to(&responder)));
                 }
             }
             Event::Told(InternalRequest::Finished(outcome)) => return Ok(Some(outcome.and_then(|summary| check_summary(&self.source.offer, summary)))),
@@ -305,7 +318,7 @@ mod tests {
             |digest: Option<&str>| SizeRequest { name: "a".into(), size: 3, modified: 0, permissions: 0o644, digest: digest.map(Into::into), max_chunk: 60 };
         let said = |size, digest: &str, skipped| {
             let algorithm = DigestAlgorithm::Sha256;
-            TransferSummary { name: "a".into(), size, algorithm, digest: digest.into(), resumed: 0, skipped, elapsed: 1 }
+            TransferSummary { name: "a".into(), size, algorithm, digest: digest.into(), resumed: 0, skipped, elapsed: 1, tree: None }
         };
         assert!(check_summary(&offer(Some("ab")), said(3, "AB", false)).is_ok());
         assert!(check_summary(&offer(None), said(0, "", true)).is_ok());

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use file_transfer_types::errors::from_send;
 use file_transfer_types::options::Settings;
-use file_transfer_types::protocol::{ChunkRequest, InternalRequest, InternalResponse, ReportRequest};
+use file_transfer_types::protocol::{ChunkRequest, InternalRequest, InternalResponse};
 use file_transfer_types::types::{TransferError, TransferState};
 use file_transfer_types::{manager, worker};
 use transship_guest::address::{Address, ProcessId};
@@ -28,7 +28,7 @@ use crate::liveness::{Liveness, Silence};
 use crate::pace::Pace;
 use crate::progress::Progress;
 pub(crate) use crate::wire::Context;
-use crate::wire::{Ask, acknowledgement, log_failure, send, started};
+use crate::wire::{Ask, acknowledgement, is_question, log_failure, send, started};
 
 /// How often the session looks after itself, in milliseconds.
 const TICK: u64 = 200;
@@ -50,6 +50,12 @@ pub(crate) enum Event {
     NotStarted(SendErrorKind),
     /// The counterpart tells or asks. A chunk request is to be answered before the next event; all else has been acknowledged.
     Told(InternalRequest),
+    /// The counterpart asks about a tree, and waits for the answer.
+    Asked(InternalRequest, Responder),
+    /// The answer to the question of this number.
+    Answer(u32, InternalResponse, Option<Blob>),
+    /// It did not come.
+    NoAnswer(u32, SendErrorKind),
     /// A chunk came.
     Chunk(Ask, Result<ChunkRequest, TransferError>, Option<Blob>),
     /// A chunk did not.
@@ -132,6 +138,10 @@ impl Session {
         self.liveness.heard(now());
         for (source, request, responder) in std::mem::take(&mut self.stash) {
             if source == counterpart {
+                if is_question(&request) {
+                    self.ready.extend(responder.map(|responder| Event::Asked(request, responder)));
+                    continue;
+                }
                 if let (Some(answer), Some(responder)) = (acknowledgement(&request), responder) {
                     log_failure("an acknowledgement", Response::json(&answer).map(|answer| answer.send_to(&responder)));
                 }
@@ -161,6 +171,13 @@ impl Session {
         }
     }
 
+    /// Asks the counterpart about a tree; [`Event::Answer`] or [`Event::NoAnswer`] with this number follows.
+    pub(crate) fn ask(&mut self, number: u32, request: &InternalRequest) {
+        if let Err(kind) = self.send(request, Some((Context::Question(number), self.settings.timeout))) {
+            self.ready.push_back(Event::NoAnswer(number, kind));
+        }
+    }
+
     /// Tells the counterpart; [`Event::Noted`] or [`Event::NotNoted`] with this context follows.
     pub(crate) fn tell(&mut self, request: &InternalRequest, context: Context) {
         if let Err(kind) = self.send(request, Some((context, self.settings.timeout))) {
@@ -179,7 +196,7 @@ impl Session {
     pub(crate) fn report_now(&mut self) {
         self.last_report = now();
         if self.counterpart.is_some() {
-            let report = ReportRequest { bytes_done: self.progress.bytes_done, state: self.progress.state.clone() };
+            let report = self.progress.for_counterpart();
             // A report that is lost is made up for by the next.
             let _ = self.send(&InternalRequest::Report(report), None);
         }
@@ -215,9 +232,9 @@ impl Session {
         self.flush();
     }
 
-    /// Makes [`Event::Tick`] come soon. Not at once: timers that are due come before messages, and these must have their turn in between.
-    pub(crate) fn soon(&mut self) {
-        timer::set(1);
+    /// Makes [`Event::Tick`] come after so many microseconds. Timers that are due come before messages: with 0, these have no turn in between.
+    pub(crate) fn tick_after(&mut self, pause: u64) {
+        timer::set(pause.div_ceil(1_000));
     }
 
     /// The slot of a receiver is decided: rivals may hear of it.
@@ -290,6 +307,7 @@ impl Session {
         if Some(&received.source) == self.counterpart.as_ref() {
             self.liveness.heard(now());
             match received.json::<InternalRequest>() {
+                Ok(request) if is_question(&request) => self.ready.extend(respond_later().map(|responder| Event::Asked(request, responder))),
                 Ok(request) => {
                     if let Some(answer) = acknowledgement(&request).filter(|_| received.expects_response()) {
                         log_failure("an acknowledgement", respond_json(&answer));
@@ -358,6 +376,13 @@ impl Session {
                 };
                 self.ready.push_back(Event::Chunk(ask, outcome, received.response.blob));
             }
+            Some(Context::Question(number)) if of_counterpart => match received.json() {
+                Ok(answer) => self.ready.push_back(Event::Answer(number, answer, received.response.blob)),
+                // It is asked again, a few times.
+                Err(error) => {
+                    self.ready.push_back(Event::NoAnswer(number, SendErrorKind::Denied(format!("{} answered with something else: {error}", received.source))))
+                }
+            },
             Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) if of_counterpart => {
                 self.ready.push_back(Event::Noted(context));
             }
@@ -384,6 +409,7 @@ impl Session {
             Some(Context::Claim(of)) => self.ready.push_back(Event::Claimed(of, matches!(kind, SendErrorKind::Timeout).then_some(of))),
             Some(Context::Start) => self.ready.push_back(Event::NotStarted(kind)),
             Some(Context::Chunk(ask)) => self.ready.push_back(Event::NoChunk(ask, kind)),
+            Some(Context::Question(number)) => self.ready.push_back(Event::NoAnswer(number, kind)),
             Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) => self.ready.push_back(Event::NotNoted(context, kind)),
             None => warn!("a request of unknown context failed: {kind:?}"),
         }

@@ -273,10 +273,11 @@ impl Store {
         names::check(name)?;
         let found = self.root.find(name).map_err(|error| from_vfs(error, name, Side::Receiver))?;
         match (found.map(|found| found.kind), policy) {
-            (None, _) | (Some(_), ConflictPolicy::Rename) | (Some(FileKind::Regular), ConflictPolicy::Overwrite) => Ok(Settled::Write),
+            // What comes in segments was made just now: it is newer than all that is there.
+            (None, _) | (Some(_), ConflictPolicy::Rename) | (Some(FileKind::Regular), ConflictPolicy::Overwrite | ConflictPolicy::Newer) => Ok(Settled::Write),
             (Some(_), ConflictPolicy::Skip) => Ok(Settled::Skip),
             (Some(FileKind::Regular), ConflictPolicy::Fail) => Err(TransferError::Conflict(shown(name))),
-            (Some(_), ConflictPolicy::Fail | ConflictPolicy::Overwrite) => Err(TransferError::NotAFile(shown(name))),
+            (Some(_), ConflictPolicy::Fail | ConflictPolicy::Overwrite | ConflictPolicy::Newer) => Err(TransferError::NotAFile(shown(name))),
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) enum Context {
     Digest,
     /// A chunk was asked for.
     Chunk(Ask),
+    /// A question of this number, about a tree.
+    Question(u32),
     /// The end was told.
     Finished,
     /// Are you there?
@@ -64,6 +66,24 @@ pub(crate) fn acknowledgement(request: &InternalRequest) -> Option<InternalRespo
         InternalRequest::Failed(_) => Some(InternalResponse::Failed),
         InternalRequest::Ping => Some(InternalResponse::Ping),
         InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Claim => None,
+        InternalRequest::Page(_) | InternalRequest::Files(_) | InternalRequest::Part(_) | InternalRequest::DigestOf(_) => None,
+    }
+}
+
+/// Whether it is a question about a tree, which takes its time to be answered.
+pub(crate) fn is_question(request: &InternalRequest) -> bool {
+    matches!(request, InternalRequest::Page(_) | InternalRequest::Files(_) | InternalRequest::Part(_) | InternalRequest::DigestOf(_))
+}
+
+/// What is answered to a question about a tree where there is none.
+pub(crate) fn no_tree(request: &InternalRequest) -> Option<InternalResponse> {
+    let error = TransferError::InvalidRequest("this is a file, and not a tree".into());
+    match request {
+        InternalRequest::Page(_) => Some(InternalResponse::Page(Err(error))),
+        InternalRequest::Files(_) => Some(InternalResponse::Files(Err(error))),
+        InternalRequest::Part(_) => Some(InternalResponse::Part(Err(error))),
+        InternalRequest::DigestOf(_) => Some(InternalResponse::DigestOf(Err(error))),
+        _ => None,
     }
 }
 

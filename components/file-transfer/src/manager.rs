@@ -23,6 +23,7 @@ use crate::walk::Found;
 const ROUND: u64 = 5_000;
 
 /// What became of a request.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, made and taken apart at once")]
 pub(crate) enum Handled {
     /// This is the answer.
     Answer(Answer),

@@ -27,16 +27,17 @@ impl Manager {
         if request.is_requestor {
             return Err(refuse_command("download", "get"));
         }
-        rights::check(&self.our, received, Rights::READ)?;
-        self.check_room(&received.source.node)?;
         let settings = Settings::new(request.options.as_ref())?;
+        // Whoever gets a tree learns what is in it.
+        rights::check(&self.our, received, if settings.tree.is_some() { Rights::READ | Rights::LIST } else { Rights::READ })?;
+        self.check_room(&received.source.node)?;
         if settings.by_id {
             let algorithm = algorithm_of(&request.name)?;
             let source = received.source.clone();
             let search = |responder| Job::Search(Search { responder, source, request, algorithm, after: None, todo: Default::default(), more: true });
             return self.begin(received, search).map(|_: Handled| None);
         }
-        self.check_served(&request.name)?;
+        if settings.tree.is_some() { self.check_tree(&request.name, Side::Provider) } else { self.check_served(&request.name) }?;
         let name = request.name.clone();
         self.send(&received.source, request, name).map(Some)
     }
@@ -64,16 +65,24 @@ impl Manager {
         rights::check(&self.our, received, Rights::WRITE)?;
         self.check_room(&received.source.node)?;
         let settings = Settings::new(request.options.as_ref())?;
+        if settings.tree.is_some() {
+            self.check_tree(&request.name, Side::Receiver)?;
+            return self.take_from(received, request);
+        }
         names::check(&request.name)?;
         match self.files.find(&request.name) {
             Ok(None) => {}
             Ok(Some(found)) => match (found.kind, settings.conflict) {
-                (_, ConflictPolicy::Rename | ConflictPolicy::Skip) | (FileKind::Regular, ConflictPolicy::Overwrite) => {}
+                (_, ConflictPolicy::Rename | ConflictPolicy::Skip) | (FileKind::Regular, ConflictPolicy::Overwrite | ConflictPolicy::Newer) => {}
                 (FileKind::Regular, ConflictPolicy::Fail) => return Err(TransferError::Conflict(shown(&request.name))),
                 _ => return Err(TransferError::NotAFile(shown(&request.name))),
             },
             Err(error) => return Err(from_vfs(error, &request.name, Side::Receiver)),
         }
+        self.take_from(received, request)
+    }
+
+    fn take_from(&mut self, received: &ReceivedRequest, request: UploadRequest) -> Result<ProcessId, TransferError> {
         let name = request.name.clone();
         let local = Some(Location { drive: DRIVE.into(), name: name.clone() });
         let request = UploadRequest { target: received.source.clone(), is_requestor: false, local, slot: None, rivals: None, ..request };
@@ -91,6 +100,22 @@ impl Manager {
     fn check_room(&self, node: &str) -> Result<(), TransferError> {
         let running = self.transfers.serving(node);
         if running < PER_NODE { Ok(()) } else { Err(TransferError::Busy(format!("{} runs {running} transfers for {node}", self.our.node))) }
+    }
+
+    /// Whether there is a folder of this name; at a receiver, whether there may be one.
+    fn check_tree(&self, name: &str, side: Side) -> Result<(), TransferError> {
+        let path = names::check_folder(name)?;
+        if path.is_empty() {
+            return Ok(());
+        }
+        match self.files.find(path) {
+            Ok(Some(found)) if found.kind == FileKind::Directory => Ok(()),
+            Ok(Some(_)) | Err(VfsError::NotADirectory(_)) => Err(TransferError::InvalidRequest(format!("{} is no folder", shown(name)))),
+            Ok(None) if side == Side::Receiver => Ok(()),
+            Ok(None) => Err(TransferError::NotFound(shown(name))),
+            Err(VfsError::Denied(text)) => Err(TransferError::Denied(text)),
+            Err(error) => Err(from_vfs(error, path, side)),
+        }
     }
 
     /// Whether a file can be sent; if not, why.

@@ -19,13 +19,17 @@ impl Manager {
     /// `get`: starts the worker that fetches a file.
     pub(crate) fn get(&mut self, received: &mut ReceivedRequest, get: GetRequest) -> Result<Handled, TransferError> {
         self.check_command(received, &get.node)?;
-        if Settings::new(get.options.as_ref())?.by_id {
-            algorithm_of(&get.name)?;
-        } else {
-            names::check(&get.name)?;
-        }
+        let settings = Settings::new(get.options.as_ref())?;
         let (drive, lent) = self.drive_of(received, &get.to)?;
-        let local = Location { drive, name: target(&get.to, lent.is_some()) };
+        let name = if settings.tree.is_some() {
+            names::check_folder(&get.name)?;
+            // A tree comes into its own folder, or into the one that is named, and not beside it.
+            get.to.name.clone().unwrap_or_else(|| if lent.is_some() { String::new() } else { get.name.clone() })
+        } else {
+            if settings.by_id { algorithm_of(&get.name).map(drop) } else { names::check(&get.name) }?;
+            target(&get.to, lent.is_some())
+        };
+        let local = Location { drive, name };
         let request = DownloadRequest {
             name: get.name.clone(),
             target: self.manager_of(&get.node),
@@ -43,13 +47,19 @@ impl Manager {
     /// `put`: starts the worker that offers a file.
     pub(crate) fn put(&mut self, received: &mut ReceivedRequest, put: PutRequest) -> Result<Handled, TransferError> {
         self.check_command(received, &put.node)?;
-        Settings::new(put.options.as_ref())?;
+        let settings = Settings::new(put.options.as_ref())?;
         let Some(path) = put.from.name.clone() else {
             return Err(TransferError::InvalidRequest("from.name is missing: which file".into()));
         };
-        names::check(&path)?;
-        let name = if put.name.is_empty() { names::last_part(&path).to_owned() } else { names::complete(&put.name, &path) };
-        names::check(&name)?;
+        let name = if settings.tree.is_some() {
+            names::check_folder(&path)?;
+            names::check_folder(&put.name)?.to_owned()
+        } else {
+            names::check(&path)?;
+            let name = if put.name.is_empty() { names::last_part(&path).to_owned() } else { names::complete(&put.name, &path) };
+            names::check(&name)?;
+            name
+        };
         let (drive, lent) = self.drive_of(received, &put.from)?;
         let request = UploadRequest {
             name: name.clone(),

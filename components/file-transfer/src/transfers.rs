@@ -252,7 +252,7 @@ impl Manager {
         }
         for (id, name, bytes_done, bytes_total) in gone {
             let state = TransferState::Failed(TransferError::Failed("the worker is gone: the node's log may say why".into()));
-            self.pass_on(ProgressRequest { id, name, progress: 0, bytes_done, bytes_total, state });
+            self.pass_on(ProgressRequest { id, name, progress: 0, bytes_done, bytes_total, state, files_done: None, files_total: None });
         }
     }
 
@@ -299,7 +299,7 @@ mod tests {
     use super::*;
 
     fn progress(id: &str, state: TransferState) -> ProgressRequest {
-        ProgressRequest { id: id.into(), name: "n".into(), progress: 0, bytes_done: 5, bytes_total: Some(10), state }
+        ProgressRequest { id: id.into(), name: "n".into(), progress: 0, bytes_done: 5, bytes_total: Some(10), state, files_done: None, files_total: None }
     }
 
     #[test]

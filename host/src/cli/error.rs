@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Integrity = 6,
     Conflict = 7,
     NoSpace = 8,
+    /// Of several things to do, some failed; the others are done. The number is that of rsync for the same.
+    Incomplete = 23,
     Interrupted = 130,
 }
 
@@ -111,6 +113,7 @@ impl Kind {
             Kind::Integrity => "integrity",
             Kind::Conflict => "conflict",
             Kind::NoSpace => "no-space",
+            Kind::Incomplete => "incomplete",
             Kind::Interrupted => "interrupted",
         }
     }

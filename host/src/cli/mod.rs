@@ -43,10 +43,11 @@ First steps, on each of two machines:
   transship list bob                    what is there?
   transship get bob:report.pdf .        fetch it
   transship put photo.jpg bob:          send something (bob must allow files=write)
+  transship get -r bob:photos           fetch a folder with all that is in it (put -r sends one)
 
 Exit codes:
   0 done   1 other failure   2 usage   3 not found   4 denied   5 network (worth retrying)
-  6 integrity   7 conflict   8 no space   130 interrupted";
+  6 integrity   7 conflict   8 no space   23 some of a folder failed   130 interrupted";
 
 /// Move files between machines, safely, without anybody between them.
 ///

@@ -1,5 +1,7 @@
 //! Where files are: `NODE:NAME` on a node, and paths on this machine.
 
+pub(crate) mod folder;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

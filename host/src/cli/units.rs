@@ -22,6 +22,13 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     if bytes.fract() == 0.0 && bytes < (1u64 << 53) as f64 { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
+/// Reads a size that is to move in a second, `500K`, `10M` or `10M/s`, at least so many bytes.
+pub(crate) fn parse_rate(text: &str, least: u64) -> Result<u64, String> {
+    let size = text.strip_suffix("/s").unwrap_or(text);
+    let bytes = parse_size(size).map_err(|_| format!("'{text}' is not a rate: write bytes a second, or a number with K, M, G or T (1 MiB a second: 1M)"))?;
+    if bytes >= least { Ok(bytes) } else { Err(format!("'{text}' is less than {} a second", show_size(least))) }
+}
+
 /// Reads `30`, which is seconds, `500ms`, `2m`.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -57,6 +64,23 @@ pub(crate) fn show_rate(bytes: u64, time: Duration) -> String {
     format!("{}/s", show_size((bytes as f64 / seconds) as u64))
 }
 
+/// `1 file`, `1,234 files`; without a `word`, the number alone.
+pub(crate) fn show_count(count: u64, word: &str) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    match word {
+        "" => text,
+        _ if count == 1 => format!("{text} {word}"),
+        _ => format!("{text} {word}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,11 +97,26 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_sizes_a_second() {
+        assert_eq!([parse_rate("500k", 1).unwrap(), parse_rate("10M/s", 1).unwrap(), parse_rate("7", 7).unwrap()], [500 << 10, 10 << 20, 7]);
+        assert_eq!(parse_rate("1023", 1024).unwrap_err(), "'1023' is less than 1.0 KiB a second");
+        for text in ["0", "fast", "-1M", "10M/m", "/s"] {
+            assert!(parse_rate(text, 1).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn times_are_read_with_and_without_a_unit() {
         for (text, milliseconds) in [("30", 30_000), ("0.5", 500), ("500ms", 500), ("2m", 120_000)] {
             assert_eq!(parse_time(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         assert!(parse_time("soon").is_err() && parse_time("-1").is_err());
+    }
+
+    #[test]
+    fn many_are_counted_in_thousands() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(|count| show_count(count, "")), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 2].map(|count| show_count(count, "file")), ["0 files", "1 file", "2 files"]);
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! The messages of the file-transfer package, as far as the command speaks them: `wit/file-transfer/*.wit` as JSON.
 
+mod tree;
+
 use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+pub(crate) use tree::TreeFailure;
+pub(crate) use tree::{LinkPolicy, TreeOptions, TreeSummary};
 
 /// `types.transfer-error`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +63,8 @@ pub(crate) enum ConflictPolicy {
     Rename,
     /// Leave it, and end well
     Skip,
+    /// Replace it if the new one was modified later, leave it otherwise
+    Newer,
 }
 
 /// `types.digest-algorithm`.
@@ -92,6 +100,8 @@ pub(crate) struct TransferOptions {
     pub(crate) by_id: Option<bool>,
     pub(crate) timeout: Option<u64>,
     pub(crate) retries: Option<u32>,
+    pub(crate) limit: Option<u64>,
+    pub(crate) tree: Option<TreeOptions>,
 }
 
 /// `types.transfer-summary`.
@@ -105,6 +115,8 @@ pub(crate) struct TransferSummary {
     pub(crate) resumed: u64,
     pub(crate) skipped: bool,
     pub(crate) elapsed: u64,
+    #[serde(default)]
+    pub(crate) tree: Option<TreeSummary>,
 }
 
 /// `types.transfer-state`.
@@ -295,6 +307,10 @@ pub(crate) struct Progress {
     #[serde(default)]
     pub(crate) bytes_total: Option<u64>,
     pub(crate) state: TransferState,
+    #[serde(default)]
+    pub(crate) files_done: Option<u64>,
+    #[serde(default)]
+    pub(crate) files_total: Option<u64>,
 }
 
 /// The answer to a [`Notice::Progress`]: `file-transfer-worker.response.progress`.

@@ -4,6 +4,7 @@
 //! [`MAX_INCOMING`] requests unanswered. When the connection ends, every wait ends with [`ControlError::Ended`].
 
 mod packages;
+mod peers;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::codec::{FramedRead, FramedWrite};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::protocol::{Call, Codec, Frame, FrameError, FromNode, HELLO_TIME, MAX_BLOB, MAX_INCOMING, NodeInfo, PeerInfo, Refusal, Reply, ToNode, VERSION};
+use super::protocol::{Call, Codec, Frame, FrameError, FromNode, HELLO_TIME, MAX_BLOB, MAX_INCOMING, NodeInfo, Refusal, Reply, ToNode, VERSION};
 use super::socket;
 use crate::blob::Blob;
 use crate::home::Home;
@@ -318,39 +319,6 @@ impl ControlClient {
         self.call(Call::Run { process: process.clone() }).await.map(drop)
     }
 
-    /// Who is known.
-    ///
-    /// # Errors
-    /// [`ControlError::Ended`], [`ControlError::Silent`].
-    pub async fn peers(&self) -> Result<Vec<PeerInfo>, ControlError> {
-        match self.call(Call::Peers).await? {
-            Reply::Peers(peers) => Ok(peers),
-            _ => Err(ControlError::Unexpected),
-        }
-    }
-
-    /// Makes a node known, or changes where it is. `allow` is what it may do from now on; none: what it may already. Returns it as it is then, and whether it was known before.
-    ///
-    /// # Errors
-    /// [`Refusal::Conflict`] if another node has that name, [`Refusal::Invalid`] if the ticket or the name is none.
-    pub async fn add_peer(&self, ticket: &str, name: Option<&str>, allow: Option<&[(String, Rights)]>) -> Result<(PeerInfo, bool), ControlError> {
-        match self.call(Call::AddPeer { ticket: ticket.into(), name: name.map(str::to_owned), allow: allow.map(Into::into) }).await? {
-            Reply::Peer { peer, known } => Ok((peer, known)),
-            _ => Err(ControlError::Unexpected),
-        }
-    }
-
-    /// Changes what a node may do with some drives. Returns it as it is then.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`] if there is none of that name, [`Refusal::Invalid`] if a drive's name is none.
-    pub async fn allow_peer(&self, name: &str, allow: &[(String, Rights)]) -> Result<PeerInfo, ControlError> {
-        match self.call(Call::AllowPeer { name: name.into(), allow: allow.into() }).await? {
-            Reply::Peer { peer, .. } => Ok(peer),
-            _ => Err(ControlError::Unexpected),
-        }
-    }
-
     /// The full names of the node's drives.
     ///
     /// # Errors
@@ -360,14 +328,6 @@ impl ControlClient {
             Reply::Drives(drives) => Ok(drives),
             _ => Err(ControlError::Unexpected),
         }
-    }
-
-    /// Knows a node no longer.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`] if there is none of that name.
-    pub async fn remove_peer(&self, name: &str) -> Result<(), ControlError> {
-        self.call(Call::RemovePeer { name: name.into() }).await.map(drop)
     }
 }
 

@@ -19,6 +19,9 @@ const BUFFER: usize = 2 << 20;
 /// How long a node may take to end.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
 
+/// Processes at a time, unless the settings say less: making room for them takes a command that only asks something longer than all else it does.
+const PROCESSES: u32 = 2_000;
+
 /// Why a node could not be started for a command.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbedError {
@@ -72,7 +75,8 @@ impl Embedded {
     ///
     /// # Errors
     /// [`EmbedError`].
-    pub async fn start(home: &Home, lock: HomeLock, options: NodeOptions) -> Result<(Self, ControlClient), EmbedError> {
+    pub async fn start(home: &Home, lock: HomeLock, mut options: NodeOptions) -> Result<(Self, ControlClient), EmbedError> {
+        options.limits.processes = options.limits.processes.min(PROCESSES);
         let node = Node::start(home, options).await?;
         let (ours, theirs) = tokio::io::duplex(BUFFER);
         let served = node.clone();

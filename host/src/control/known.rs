@@ -5,7 +5,13 @@ use crate::peers::{Peer, PeersError};
 
 impl From<Peer> for PeerInfo {
     fn from(peer: Peer) -> Self {
-        Self { name: peer.name, key: peer.key, address: peer.address.map(|address| address.to_string()), allow: peer.allow.into_iter().collect() }
+        Self {
+            name: peer.name,
+            key: peer.key,
+            address: peer.address.map(|address| address.to_string()),
+            allow: peer.allow.into_iter().collect(),
+            limit: peer.limit,
+        }
     }
 }
 

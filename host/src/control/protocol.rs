@@ -147,6 +147,13 @@ pub enum Call {
         /// What it may do with them.
         allow: Vec<(String, Rights)>,
     },
+    /// Change how many bytes a second go to a node and come from it at most.
+    LimitPeer {
+        /// Its name here.
+        name: String,
+        /// None: as many as the line takes.
+        limit: Option<u64>,
+    },
     /// Which drives are there?
     Drives,
     /// Know a node no longer.
@@ -256,6 +263,9 @@ pub struct PeerInfo {
     pub address: Option<String>,
     /// What it may do, by drive.
     pub allow: Vec<(String, Rights)>,
+    /// Bytes a second at most, in either direction.
+    #[serde(default)]
+    pub limit: Option<u64>,
 }
 
 /// Why a call failed.

@@ -35,6 +35,8 @@ use packages::plain;
 const WRITE_AHEAD: usize = 4;
 /// The longest wait that a message may ask for: a day.
 const MAX_TIMEOUT: u64 = 86_400_000;
+/// How long the answer to what runs here waits for packages that are being loaded: long enough for those whose code is there.
+const GRACE: Duration = Duration::from_secs(1);
 /// The most folders that one connection lends.
 const MAX_LENT: usize = 1024;
 
@@ -125,7 +127,17 @@ impl Session {
         }
     }
 
+    /// What is about to be there is not "not there".
+    async fn wait_for_packages(&self, call: &Call) {
+        match call {
+            Call::Packages | Call::Processes => drop(tokio::time::timeout(GRACE, self.node.loaded()).await),
+            Call::Kill { process } => self.node.package_loaded(process.package()).await,
+            _ => {}
+        }
+    }
+
     async fn answer(&self, number: u64, call: Call, body: Bytes, blob: Option<Bytes>) -> Frame<FromNode> {
+        self.wait_for_packages(&call).await;
         let answered = match call {
             Call::Message { target, metadata, mime_type, timeout, lend } => match self.lent_capabilities(&lend) {
                 Err(refusal) => Err(refusal),
@@ -176,6 +188,10 @@ impl Session {
                 let ticket: Ticket = ticket.parse().map_err(|error| Refusal::Invalid(format!("{error}")))?;
                 let added = self.node.peers().add(&ticket, name.as_deref(), allow.map(|allow| allow.into_iter().collect()))?;
                 Ok(Reply::Peer { peer: added.peer.into(), known: added.known })
+            }
+            Call::LimitPeer { name, limit } => {
+                let peer = self.node.limit_peer(&name, limit)?;
+                Ok(Reply::Peer { peer: peer.into(), known: true })
             }
             Call::AllowPeer { name, allow } => {
                 let peer = self.node.peers().allow(&name, &allow.into_iter().collect())?;

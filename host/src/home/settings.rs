@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::link::LEAST_LIMIT;
+
 /// The port a node listens on unless told otherwise.
 const DEFAULT_PORT: u16 = 7447;
 
@@ -47,6 +49,9 @@ pub struct Settings {
     /// The host name or address that others reach it by, for the ticket; found out if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Bytes a second at most to all peers together, and from them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
     /// Limits, in the words of the engine.
     #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
     pub limits: toml::Table,
@@ -61,13 +66,18 @@ fn default_listen() -> SocketAddr {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: default_listen(), host: None, limits: toml::Table::new(), drives: BTreeMap::new() }
+        Self { listen: default_listen(), host: None, limit: None, limits: toml::Table::new(), drives: BTreeMap::new() }
     }
 }
 
 impl Settings {
     pub(super) fn from_text(text: &str, path: &Path) -> Result<Self, SettingsError> {
-        toml::from_str(text).map_err(|error| SettingsError::Malformed { path: path.into(), message: error.to_string() })
+        let malformed = |message| SettingsError::Malformed { path: path.into(), message };
+        let settings: Self = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;
+        match settings.limit {
+            Some(limit) if limit < LEAST_LIMIT => Err(malformed(format!("limit is {limit}: it must be at least {LEAST_LIMIT} bytes a second"))),
+            _ => Ok(settings),
+        }
     }
 
     /// As written to a new home: with what a person may want to add, as comments.
@@ -77,6 +87,9 @@ impl Settings {
             r#"
 # The address that others reach this node by, if it is not the one that `transship ticket` finds:
 # host = "files.example.org"
+
+# How many bytes a second go to other nodes at most, and come from them (16384 or more):
+# limit = 10000000
 
 # A drive may be another folder, or be held in memory, of so many bytes at most:
 # [drives."package:publisher/drive"]
@@ -119,6 +132,7 @@ mod tests {
         let uncommented: String =
             text.lines().map(|line| line.strip_prefix("# ").filter(|rest| !rest.ends_with(':')).unwrap_or(line).to_owned() + "\n").collect();
         let settings = parse(&uncommented).unwrap();
+        assert_eq!(settings.limit, Some(10_000_000));
         assert_eq!(settings.drives["package:publisher/drive"].folder, Some("/srv/files".into()));
         assert_eq!(settings.drives["package:publisher/another"].memory, Some(100_000_000));
     }
@@ -127,6 +141,12 @@ mod tests {
     fn a_typing_error_is_named_with_its_place() {
         let error = parse("host = \"a\"\nlitsen = \"0.0.0.0:1\"\n").unwrap_err().to_string();
         assert!(error.starts_with("node.toml: ") && error.contains("litsen") && error.contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_below_what_a_link_needs_is_refused() {
+        assert!(parse("limit = 16383").unwrap_err().to_string().contains("at least 16384 bytes a second"));
+        assert_eq!(parse("limit = 16384").unwrap().limit, Some(16384));
     }
 
     #[test]

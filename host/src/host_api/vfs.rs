@@ -6,12 +6,13 @@ use wasmtime::component::Resource;
 
 use super::bindings::transship::host::digests::Algorithm;
 use super::bindings::transship::host::standard;
-use super::bindings::transship::host::vfs::{DirectoryEntry, DirectoryPage, FileKind, Host, HostDirectory, HostFile, Metadata, OpenFlags, VfsError};
+use super::bindings::transship::host::vfs::{
+    DirectoryEntry, DirectoryPage, FileContent, FileKind, FilePack, Host, HostDirectory, HostFile, Metadata, NewFile, NewName, OpenFlags, VfsError,
+};
 use super::blobs::MAX_COPY;
 use super::{BlobHandle, DirectoryHandle, FileHandle, Guest};
 use crate::blob::Blob;
 use crate::capability::{Capability, Kind};
-use crate::digest::digest_blocking;
 use crate::process::Need;
 use crate::vfs::{self, Directory, File};
 
@@ -54,6 +55,20 @@ impl Guest {
             vfs::VfsError::NoRight(right, why) => VfsError::Denied(format!("{why}; {}", self.process.lacks(Need::Drive(&drive, Some(right))))),
             other => other.into(),
         }))
+    }
+
+    /// Calls a directory's method for many things where blocking is allowed: if it can't be called at all, that is the result for each.
+    async fn with_many<A: Send + 'static, T: Send + 'static>(
+        &mut self,
+        directory: &Resource<DirectoryHandle>,
+        items: Vec<A>,
+        work: impl FnOnce(&Directory, &[A]) -> Vec<Result<T, vfs::VfsError>> + Send + 'static,
+    ) -> wasmtime::Result<Vec<Result<T, VfsError>>> {
+        let count = items.len();
+        match self.with_directory(directory, move |directory| Ok(work(directory, &items))).await? {
+            Ok(results) => Ok(results.into_iter().map(|result| result.map_err(Into::into)).collect()),
+            Err(error) => Ok((0..count).map(|_| Err(error.clone())).collect()),
+        }
     }
 
     fn room_for_a_file(&self) -> Result<(), VfsError> {
@@ -157,9 +172,10 @@ impl HostFile for Guest {
     }
 
     async fn digest(&mut self, this: Resource<FileHandle>, algorithm: Algorithm) -> Outcome<Vec<u8>> {
+        let known = self.node.digests.clone();
         self.with_file(&this, move |file| {
             let blob = file.read_blob(0, file.length()?)?;
-            digest_blocking(algorithm.into(), &blob).map_err(vfs::VfsError::Blob)
+            known.digest_blocking(algorithm.into(), &blob).map_err(vfs::VfsError::Blob)
         })
         .await
     }
@@ -223,6 +239,7 @@ impl HostDirectory for Guest {
         Ok(page.map(|page| DirectoryPage {
             entries: page.entries.iter().map(|entry| DirectoryEntry { name: entry.name.clone(), metadata: convert(&entry.metadata) }).collect(),
             more: page.more,
+            unnamed: page.unnamed,
         }))
     }
 
@@ -248,6 +265,59 @@ impl HostDirectory for Guest {
 
     async fn sync(&mut self, this: Resource<DirectoryHandle>) -> Outcome<()> {
         self.with_directory(&this, Directory::sync).await
+    }
+
+    async fn metadata_of(&mut self, this: Resource<DirectoryHandle>, paths: Vec<String>) -> wasmtime::Result<Vec<Result<Metadata, VfsError>>> {
+        let found = self.with_many(&this, paths, |directory, paths| directory.metadata_of(paths)).await?;
+        Ok(found.into_iter().map(|found| found.map(|metadata| convert(&metadata))).collect())
+    }
+
+    async fn read_files(&mut self, this: Resource<DirectoryHandle>, paths: Vec<String>, limit: u64) -> Outcome<FilePack> {
+        let pack = match self.with_directory(&this, move |directory| directory.read_files(&paths, limit)).await? {
+            Ok(pack) => pack,
+            Err(error) => return Ok(Err(error)),
+        };
+        let read = |(metadata, offset): (vfs::Metadata, u64)| FileContent { metadata: convert(&metadata), offset };
+        let files = pack.files.into_iter().map(|file| file.map(read).map_err(Into::into)).collect();
+        Ok(Ok(FilePack { files, contents: self.push_blob(Blob::from_bytes(pack.contents, None))? }))
+    }
+
+    async fn write_files(
+        &mut self,
+        this: Resource<DirectoryHandle>,
+        files: Vec<NewFile>,
+        contents: Resource<BlobHandle>,
+    ) -> wasmtime::Result<Vec<Result<(), VfsError>>> {
+        let contents = self.blob(&contents)?;
+        let new = |NewFile { path, offset, length, modified, permissions }| vfs::NewFile { path, offset, length, modified, permissions };
+        let files = files.into_iter().map(new).collect();
+        self.with_many(&this, files, move |directory, files| directory.write_files(files, &contents)).await
+    }
+
+    async fn rename_files(&mut self, this: Resource<DirectoryHandle>, names: Vec<NewName>) -> wasmtime::Result<Vec<Result<(), VfsError>>> {
+        let names = names.into_iter().map(|NewName { old, new, replace }| vfs::NewName { old, new, replace }).collect();
+        self.with_many(&this, names, |directory, names| directory.rename_files(names)).await
+    }
+
+    async fn read_link(&mut self, this: Resource<DirectoryHandle>, path: String) -> Outcome<String> {
+        self.with_directory(&this, move |directory| directory.read_link(&path)).await
+    }
+
+    async fn make_link(&mut self, this: Resource<DirectoryHandle>, path: String, target: String) -> Outcome<()> {
+        self.with_directory(&this, move |directory| directory.make_link(&path, &target)).await
+    }
+
+    async fn set_directory(&mut self, this: Resource<DirectoryHandle>, path: String, modified: i64, permissions: u16) -> Outcome<()> {
+        self.with_directory(&this, move |directory| directory.set_directory(&path, modified, permissions)).await
+    }
+
+    async fn start_sync_all(&mut self, this: Resource<DirectoryHandle>) -> wasmtime::Result<u64> {
+        let handle = self.table.get(&this)?;
+        if !handle.capability.valid() {
+            return Ok(super::messaging::start(&self.process, || Err("the capability for the drive was revoked".into())));
+        }
+        let directory = handle.directory.clone();
+        Ok(super::messaging::start(&self.process, move || directory.sync_all().map(|()| Vec::new()).map_err(|error| error.to_string())))
     }
 
     async fn free_space(&mut self, this: Resource<DirectoryHandle>) -> Outcome<u64> {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::AlertDescription;
+use tokio::io::BufReader;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -19,6 +20,12 @@ use crate::peers::Peer;
 use crate::ticket::HostPort;
 use crate::vfs::words;
 
+/// A connection as TLS reads it. rustls asks for no more than the rest of a record: without a buffer in front of it, each record is a system call at least.
+pub(super) type Socket = BufReader<TcpStream>;
+
+/// What is read at a time, several records.
+const READ_BUFFER: usize = 64 << 10;
+
 /// Opens a link to a peer and starts its tasks.
 pub(super) async fn link(shared: &Arc<Shared>, peer: &Peer) -> Result<Arc<Session>, LinkError> {
     let hello = Hello { version: VERSION, instance: shared.instance, lane: None };
@@ -30,7 +37,7 @@ pub(super) async fn link(shared: &Arc<Shared>, peer: &Peer) -> Result<Arc<Sessio
 }
 
 /// Opens a lane of a link.
-pub(super) async fn lane(session: &Arc<Session>, number: u32) -> Result<TlsStream<TcpStream>, LinkError> {
+pub(super) async fn lane(session: &Arc<Session>, number: u32) -> Result<TlsStream<Socket>, LinkError> {
     let shared = &session.shared;
     let peer = shared.peers.by_name(&session.peer).filter(|peer| peer.key == session.remote.key);
     let peer = peer.ok_or_else(|| LinkError::UnknownPeer(session.peer.to_string()))?;
@@ -38,7 +45,7 @@ pub(super) async fn lane(session: &Arc<Session>, number: u32) -> Result<TlsStrea
     Ok(open(shared, &peer, hello).await?.0)
 }
 
-async fn open(shared: &Shared, peer: &Peer, hello: Hello) -> Result<(TlsStream<TcpStream>, Welcome), LinkError> {
+async fn open(shared: &Shared, peer: &Peer, hello: Hello) -> Result<(TlsStream<Socket>, Welcome), LinkError> {
     let name = &peer.name;
     let Some(address) = &peer.address else {
         return Err(LinkError::Offline(format!("{name} is not connected, and no address of it is known: wait until it connects, or add its ticket again")));
@@ -78,14 +85,11 @@ async fn open(shared: &Shared, peer: &Peer, hello: Hello) -> Result<(TlsStream<T
 }
 
 /// Tries the host's addresses one after another; the last error counts.
-async fn connect(address: &HostPort) -> io::Result<TcpStream> {
+async fn connect(address: &HostPort) -> io::Result<Socket> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in lookup_host((address.host(), address.port())).await? {
         match TcpStream::connect(address).await {
-            Ok(socket) => {
-                set_up(&socket)?;
-                return Ok(socket);
-            }
+            Ok(socket) => return set_up(socket),
             Err(error) => last = error,
         }
     }
@@ -93,8 +97,9 @@ async fn connect(address: &HostPort) -> io::Result<TcpStream> {
 }
 
 /// For either side: small messages go at once. The socket's buffers stay as they are, because the system lets them grow with the line, and a size set here would be capped far below that.
-pub(super) fn set_up(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)
+pub(super) fn set_up(socket: TcpStream) -> io::Result<Socket> {
+    socket.set_nodelay(true)?;
+    Ok(BufReader::with_capacity(READ_BUFFER, socket))
 }
 
 /// Whether TLS's alert says that our key is not wanted.

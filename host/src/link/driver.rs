@@ -2,17 +2,21 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::frame::{ReadError, read_frame};
-use super::protocol::{Frame, MAX_FRAME};
+use super::protocol::{Frame, MAX_FRAME, cost};
 use super::session::{Outgoing, Session};
 
 /// Frames that are ready are written together up to this.
 const BATCH: usize = 256 << 10;
+
+/// How long a message waits for what was moved before to be paid, if there is a limit: signs of life come behind it.
+const LONGEST_DEBT: Duration = Duration::from_secs(5);
 
 /// Drives a session over `stream` until it ends.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Send + 'static>(session: Arc<Session>, outgoing: Outgoing, stream: S) {
@@ -24,6 +28,9 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Send + 'static>(session: Arc
         () = watch(&session) => {}
         () = session.closed.cancelled() => {}
     }
+    // Nobody looks at the clock any more, if this was the last link.
+    session.shared.buffers.trim();
+    session.shared.buffers.trim();
     // The other side may have gone while the writer waits; it has a deadline of its own.
     if let Err(error) = writing.await {
         tracing::error!(peer = %session.peer, %error, "a link's writer failed");
@@ -34,12 +41,16 @@ async fn read<R: AsyncRead + Unpin>(session: &Arc<Session>, mut reader: R) {
     loop {
         match read_frame(&mut reader, MAX_FRAME, || session.heard()).await {
             Ok(Some(frame)) => {
+                if let Frame::Message(head, _) = &frame {
+                    session.ways.received.charge(cost(head));
+                }
                 if let Err(violation) = session.handle(frame) {
                     return session.violated(&violation);
                 }
                 if session.is_closed() {
                     return;
                 }
+                session.ways.received.paid(LONGEST_DEBT).await;
             }
             Ok(None) => return session.close(format!("{} closed the connection", session.peer), None),
             Err(ReadError::Violation(violation)) => return session.violated(&violation),
@@ -76,6 +87,7 @@ async fn watch(session: &Arc<Session>) {
             session.urgent(Frame::Ping(session.now()));
         }
         session.lanes.tick(session);
+        session.shared.buffers.trim();
     }
 }
 
@@ -86,9 +98,10 @@ async fn write<W: AsyncWrite + Unpin>(session: Arc<Session>, mut outgoing: Outgo
         tokio::select! {
             biased;
             () = session.closed.cancelled() => break,
-            any = next(&mut outgoing, &mut batch) => if !any { break },
+            any = next(&session, &mut outgoing, &mut batch) => if !any { break },
         }
-        fill(&mut outgoing, &mut batch);
+        fill(&session, &mut outgoing, &mut batch);
+        session.ways.sent.charge(batch.len());
         let written = tokio::select! {
             written = timeout(stall, send(&mut writer, &mut batch)) => written,
             () = gone(&session) => return,
@@ -109,7 +122,7 @@ async fn write<W: AsyncWrite + Unpin>(session: Arc<Session>, mut outgoing: Outgo
     // All that was accepted for sending goes first.
     let farewell = async {
         loop {
-            fill(&mut outgoing, &mut batch);
+            fill(&session, &mut outgoing, &mut batch);
             if batch.is_empty() {
                 break;
             }
@@ -141,25 +154,27 @@ async fn send<W: AsyncWrite + Unpin>(writer: &mut W, batch: &mut BytesMut) -> io
 }
 
 /// Waits for a frame; false if there will be none.
-async fn next(outgoing: &mut Outgoing, batch: &mut BytesMut) -> bool {
+async fn next(session: &Session, outgoing: &mut Outgoing, batch: &mut BytesMut) -> bool {
     tokio::select! {
         biased;
         Some(frame) = outgoing.urgent.recv() => append(&frame, batch),
         Some(frame) = outgoing.control.recv() => append(&frame, batch),
-        Some((frame, _room)) = outgoing.data.recv() => append(&frame, batch),
+        Some((frame, _room)) = async { session.ways.sent.paid(LONGEST_DEBT).await; outgoing.data.recv().await } => append(&frame, batch),
         else => return false,
     }
     true
 }
 
-/// Takes what is ready, up to a batch.
-fn fill(outgoing: &mut Outgoing, batch: &mut BytesMut) {
+/// Takes what is ready, up to a batch. Of a session that ends, all: there is a deadline for that.
+fn fill(session: &Session, outgoing: &mut Outgoing, batch: &mut BytesMut) {
+    let most = session.ways.sent.share(BATCH);
     while batch.len() < BATCH {
         if let Ok(frame) = outgoing.urgent.try_recv() {
             append(&frame, batch);
         } else if let Ok(frame) = outgoing.control.try_recv() {
             append(&frame, batch);
-        } else if let Ok((frame, _room)) = outgoing.data.try_recv() {
+        } else if session.is_closed() || (batch.len() < most && session.ways.sent.is_paid()) {
+            let Ok((frame, _room)) = outgoing.data.try_recv() else { return };
             append(&frame, batch);
         } else {
             return;

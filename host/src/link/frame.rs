@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::protocol::{Frame, Violation};
@@ -44,8 +44,8 @@ pub(super) async fn read_bytes<R: AsyncRead + Unpin>(reader: &mut R, length: usi
     Ok(bytes.freeze())
 }
 
-/// Appends exactly `length` bytes to `bytes`.
-pub(super) async fn read_into<R: AsyncRead + Unpin>(reader: &mut R, bytes: &mut BytesMut, length: usize, heard: impl Fn()) -> io::Result<()> {
+/// Appends exactly `length` bytes to `bytes`, which has room for them.
+pub(super) async fn read_into<R: AsyncRead + Unpin>(reader: &mut R, bytes: &mut impl BufMut, length: usize, heard: impl Fn()) -> io::Result<()> {
     let mut rest = length as u64;
     let mut limited = reader.take(rest);
     while rest > 0 {

@@ -164,6 +164,11 @@ impl Lane {
         self.used.store(session.now(), Ordering::Relaxed);
     }
 
+    /// Whether it is in the middle of receiving a message.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed) > 0
+    }
+
     /// A job that the writer will not begin any more.
     pub(super) fn leave(&self, job: Box<Job>) {
         self.under_way.lock().push_back(job);
@@ -195,7 +200,9 @@ impl Lane {
     pub(super) fn condition(&self, session: &Session) -> Condition {
         let deadlines = &session.shared.deadlines;
         let (quiet, reading) = (self.quiet(), self.reading.load(Ordering::Relaxed));
-        let stalled = !quiet && session.since(self.progress.load(Ordering::Relaxed)) > deadlines.stall;
+        // One of many that share a limit gets its turn seldom.
+        let patience = if session.ways.sent.limited() { deadlines.stall * 10 } else { deadlines.stall };
+        let stalled = !quiet && session.since(self.progress.load(Ordering::Relaxed)) > patience;
         let starved = reading > 0 && session.since(reading) > deadlines.stall;
         if stalled || starved {
             Condition::Stalled

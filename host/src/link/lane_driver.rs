@@ -11,10 +11,13 @@ use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::buffers::Buffers;
 use super::frame::{ReadError, read_frame, read_into, write_both};
 use super::lane::{Job, Lane};
 use super::lanes::Lanes;
+use super::limit::Limited;
 use super::protocol::{ABORT, Frame, MAX_FRAME, MAX_PIECE, Violation};
 use super::session::Session;
 use super::{Deliver, Head, HeadKind, Refusal};
@@ -30,12 +33,12 @@ const DISCARD: usize = 64 << 10;
 const _: () = assert!(PIECE <= MAX_PIECE);
 
 /// Registers a lane over `stream` and starts its tasks. False: it may not be, and the stream is closed.
-pub(super) fn start<S: AsyncRead + AsyncWrite + Send + 'static>(session: &Arc<Session>, number: u32, stream: S) -> bool {
+pub(super) fn start<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(session: &Arc<Session>, number: u32, stream: S) -> bool {
     let Some((lane, jobs)) = session.lanes.add(session, number) else {
         Lanes::not_opened(session, 1, "there are as many lanes as may be");
         return false;
     };
-    let (reader, writer) = tokio::io::split(stream);
+    let (reader, writer) = tokio::io::split(Limited::new(stream, &session.ways));
     let (session, shared) = (session.clone(), session.shared.clone());
     shared.spawn(async move {
         let writing = tokio::spawn(write(session.clone(), lane.clone(), writer, jobs));
@@ -76,13 +79,13 @@ async fn write<W: AsyncWrite + Unpin>(session: Arc<Session>, lane: Arc<Lane>, mu
 }
 
 async fn write_jobs<W: AsyncWrite + Unpin>(session: &Arc<Session>, lane: &Arc<Lane>, writer: &mut W, jobs: &mut mpsc::Receiver<Box<Job>>) -> io::Result<()> {
-    let mut buffers = Buffers::default();
+    let mut pieces = Pieces::default();
     let mut frame = BytesMut::new();
     loop {
         let job = match tokio::time::timeout(KEEP_BUFFERS, jobs.recv()).await {
             Ok(job) => job,
             Err(_) => {
-                (buffers, frame) = (Buffers::default(), BytesMut::new());
+                (pieces, frame) = (Pieces::default(), BytesMut::new());
                 jobs.recv().await
             }
         };
@@ -96,7 +99,7 @@ async fn write_jobs<W: AsyncWrite + Unpin>(session: &Arc<Session>, lane: &Arc<La
         let progress = || lane.made_progress(session);
         let sent = match blob.in_memory() {
             Some(bytes) => write_memory(writer, &frame, bytes, progress).await.map(Ok)?,
-            None => write_file(writer, &frame, &blob, &mut buffers, progress).await?,
+            None => write_file(writer, &frame, &blob, &mut pieces, progress).await?,
         };
         writer.flush().await?;
         if let Err(error) = sent {
@@ -128,20 +131,35 @@ fn length_of(piece: &[u8]) -> u32 {
 
 /// Two buffers for reading files, kept from one blob to the next.
 #[derive(Default)]
-struct Buffers(Vec<Vec<u8>>);
+struct Pieces(Vec<Vec<u8>>);
 
-impl Buffers {
-    /// Reads a piece of `blob` into a buffer, where blocking is allowed.
-    fn read(&mut self, blob: &Blob, offset: u64) -> Option<tokio::task::JoinHandle<Result<Vec<u8>, BlobError>>> {
+impl Pieces {
+    /// A buffer for the piece of `blob` at `offset`; none if nothing is left of it.
+    fn buffer(&mut self, blob: &Blob, offset: u64) -> Option<Vec<u8>> {
         let rest = blob.length().saturating_sub(offset);
         if rest == 0 {
             return None;
         }
-        let length = usize::try_from(rest).unwrap_or(PIECE).min(PIECE);
-        let (mut buffer, blob) = (self.0.pop().unwrap_or_default(), blob.clone());
+        let mut buffer = self.0.pop().unwrap_or_default();
+        // Costs nothing where the length stays the same, as it does but for the last piece.
+        buffer.resize(usize::try_from(rest).unwrap_or(PIECE).min(PIECE), 0);
+        Some(buffer)
+    }
+
+    /// Reads a piece at once, if it is in memory already, as what was just digested is: a thread for each would cost as much as the piece.
+    fn read_now(&mut self, blob: &Blob, offset: u64) -> Option<Vec<u8>> {
+        let mut buffer = self.buffer(blob, offset)?;
+        if blob.read_into_now(offset, &mut buffer) {
+            return Some(buffer);
+        }
+        self.0.push(buffer);
+        None
+    }
+
+    /// Reads a piece where blocking is allowed; none if nothing is left.
+    fn read(&mut self, blob: &Blob, offset: u64) -> Option<JoinHandle<Result<Vec<u8>, BlobError>>> {
+        let (mut buffer, blob) = (self.buffer(blob, offset)?, blob.clone());
         Some(tokio::task::spawn_blocking(move || {
-            // Costs nothing where the length stays the same, as it does but for the last piece.
-            buffer.resize(length, 0);
             blob.read_into_blocking(offset, &mut buffer)?;
             Ok(buffer)
         }))
@@ -153,14 +171,24 @@ async fn write_file<W: AsyncWrite + Unpin>(
     writer: &mut W,
     head: &[u8],
     blob: &Blob,
-    buffers: &mut Buffers,
+    pieces: &mut Pieces,
     progress: impl Fn(),
 ) -> io::Result<Result<(), BlobError>> {
     let mut start = BytesMut::from(head);
     let mut offset = 0;
-    let mut reading = buffers.read(blob, offset);
-    while let Some(read) = reading {
-        let piece = read.await.unwrap_or_else(|error| Err(BlobError::Io(format!("the read was abandoned: {error}"))));
+    // Of a file that must be read from its disk, the next piece is, while one is written.
+    let mut ahead = None;
+    while offset < blob.length() {
+        let (piece, from_disk) = match ahead.take() {
+            Some(reading) => (arrived(reading).await, true),
+            None => match pieces.read_now(blob, offset) {
+                Some(piece) => (Ok(piece), false),
+                None => match pieces.read(blob, offset) {
+                    Some(reading) => (arrived(reading).await, true),
+                    None => break,
+                },
+            },
+        };
         let piece = match piece {
             Ok(piece) => piece,
             Err(error) => {
@@ -170,14 +198,20 @@ async fn write_file<W: AsyncWrite + Unpin>(
             }
         };
         offset += piece.len() as u64;
-        reading = buffers.read(blob, offset);
+        if from_disk {
+            ahead = pieces.read(blob, offset);
+        }
         start.extend_from_slice(&length_of(&piece).to_le_bytes());
         write_both(writer, &start, &piece).await?;
         progress();
         start.clear();
-        buffers.0.push(piece);
+        pieces.0.push(piece);
     }
     Ok(Ok(()))
+}
+
+async fn arrived(reading: JoinHandle<Result<Vec<u8>, BlobError>>) -> Result<Vec<u8>, BlobError> {
+    reading.await.unwrap_or_else(|error| Err(BlobError::Io(format!("the read was abandoned: {error}"))))
 }
 
 async fn read<R: AsyncRead + Unpin>(session: &Arc<Session>, lane: &Lane, mut reader: R) -> Result<(), ReadError> {
@@ -195,7 +229,7 @@ async fn read<R: AsyncRead + Unpin>(session: &Arc<Session>, lane: &Lane, mut rea
         let admitted = admit(session, lane, head, blob.length).await;
         heard();
         let bytes = match &admitted {
-            Ok(_) => read_pieces(&mut reader, blob.length, heard).await?,
+            Ok(_) => read_pieces(&mut reader, &session.shared.buffers, blob.length, heard).await?,
             Err(_) => discard_pieces(&mut reader, blob.length, heard).await?,
         };
         lane.reading(session, false);
@@ -244,16 +278,16 @@ async fn piece_length<R: AsyncRead + Unpin>(reader: &mut R, rest: u64) -> Result
 }
 
 /// A whole blob; none if the other side gave it up.
-async fn read_pieces<R: AsyncRead + Unpin>(reader: &mut R, length: u64, heard: impl Fn()) -> Result<Option<Bytes>, ReadError> {
+async fn read_pieces<R: AsyncRead + Unpin>(reader: &mut R, buffers: &Buffers, length: u64, heard: impl Fn()) -> Result<Option<Bytes>, ReadError> {
     let capacity = usize::try_from(length).map_err(|_| Violation("a blob longer than memory".into()))?;
-    let mut bytes = BytesMut::with_capacity(capacity);
+    let mut bytes = buffers.take(capacity);
     while bytes.len() < capacity {
         match piece_length(reader, (capacity - bytes.len()) as u64).await? {
             Some(piece) => read_into(reader, &mut bytes, piece, &heard).await?,
             None => return Ok(None),
         }
     }
-    Ok(Some(bytes.freeze()))
+    Ok(Some(buffers.share(bytes)))
 }
 
 /// Reads past a blob that is not wanted: the lane stays fit for use.

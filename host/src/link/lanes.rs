@@ -329,6 +329,8 @@ impl Lanes {
                     lane.ended.cancel();
                 }
                 Condition::Idle if session.remote.dialled => lane.ended.cancel(),
+                // Its sender sees a full socket, and is to know that this is no stall.
+                _ if lane.is_reading() && session.ways.received.limited() => session.urgent(Frame::LaneHeld(lane.number)),
                 Condition::Idle | Condition::Fine => {}
             }
         }

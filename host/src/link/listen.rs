@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::dial::Socket;
 use super::handshake::{GreetingError, hear, refuse, welcome};
 use super::peer::Shared;
 use super::places::Place;
@@ -73,7 +74,7 @@ async fn accept(shared: &Arc<Shared>, listener: &TcpListener, acceptor: &TlsAcce
 
 async fn serve(shared: Arc<Shared>, acceptor: TlsAcceptor, socket: TcpStream, from: SocketAddr, place: Place) {
     let handshake = async {
-        dial::set_up(&socket)?;
+        let socket = dial::set_up(socket)?;
         match acceptor.accept(socket).into_fallible().await {
             Ok(stream) => Ok(stream),
             Err((error, mut socket)) => {
@@ -100,7 +101,7 @@ async fn serve(shared: Arc<Shared>, acceptor: TlsAcceptor, socket: TcpStream, fr
 }
 
 /// Keeps a refused connection open until the other side has read why: closing it with unread bytes in it would take the answer back.
-async fn linger(shared: &Shared, socket: &mut TcpStream) {
+async fn linger(shared: &Shared, socket: &mut Socket) {
     let read_out = async {
         socket.shutdown().await?;
         tokio::io::copy(&mut socket.take(LINGER_BYTES), &mut tokio::io::sink()).await
@@ -108,7 +109,7 @@ async fn linger(shared: &Shared, socket: &mut TcpStream) {
     let _ = timeout(shared.deadlines.linger, read_out).await;
 }
 
-async fn greeting(shared: &Arc<Shared>, peer: &Peer, mut stream: TlsStream<TcpStream>) -> Result<(), GreetingError> {
+async fn greeting(shared: &Arc<Shared>, peer: &Peer, mut stream: TlsStream<Socket>) -> Result<(), GreetingError> {
     let hello = hear(&mut stream).await?;
     let Some((token, number)) = hello.lane else {
         let token = rand::random();

@@ -6,7 +6,8 @@
 //! - this file: what the node calls, and what it must offer
 //! - `peer`: the links of one peer, and the one attempt to dial it that all who wait share; `dial` and `listen` (with `places`): how connections come to be; `tls` and `handshake`: how they are secured and greeted
 //! - `session`: one link's state, without sockets: what may be sent (`windows`), what was received (`inbox`), the lanes and who uses them (`lanes`, `lane`, `conversation`)
-//! - `driver` and `lane_driver`: the tasks that read and write a link and a lane, over any byte stream
+//! - `driver` and `lane_driver`: the tasks that read and write a link and a lane, over any byte stream; `buffers`: the memory for what lanes bring
+//! - `limit`: how fast what the two move may be
 //! - `protocol` and `frame`: the wire format, which `protocol` documents in full; `deadlines`: every time limit
 //!
 //! What always holds:
@@ -28,6 +29,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::message::{MAX_BODY, MAX_METADATA, MAX_REMOTE_BLOB, ProcessId, RequestId, SendErrorKind};
 use crate::peers::Peers;
 
+mod buffers;
 mod conversation;
 mod deadlines;
 mod dial;
@@ -38,6 +40,7 @@ mod inbox;
 mod lane;
 mod lane_driver;
 mod lanes;
+mod limit;
 mod listen;
 mod peer;
 mod places;
@@ -49,6 +52,7 @@ mod tls;
 mod windows;
 
 pub use deadlines::Deadlines;
+pub use limit::LEAST as LEAST_LIMIT;
 pub use protocol::MAX_INLINE_BLOB;
 
 use peer::Shared;
@@ -243,6 +247,16 @@ impl Links {
     /// Whether there is a link to `peer` now.
     pub fn connected(&self, peer: &str) -> bool {
         self.0.connected(peer)
+    }
+
+    /// From now on this node sends at most so many bytes a second, and receives at most so many; at least [`LEAST_LIMIT`]. What is between two nodes' processes counts, not what TLS and TCP add.
+    pub fn set_limit(&self, limit: Option<u64>) {
+        self.0.limits.set_node(limit);
+    }
+
+    /// The limits in the entries of peers may have changed.
+    pub fn limits_changed(&self) {
+        self.0.limits_changed();
     }
 
     /// Ends all links to `peer`, for instance when it is no peer any more.

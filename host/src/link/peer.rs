@@ -14,7 +14,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::buffers::Buffers;
 use super::deadlines::Deadlines;
+use super::limit::Limits;
 use super::places::Places;
 use super::protocol::{Code, Frame};
 use super::session::{Outgoing, Remote, Session};
@@ -36,8 +38,11 @@ pub(super) struct Shared {
     pub(super) tls: Tls,
     /// Of this run of the node: see `protocol`.
     pub(super) instance: u64,
+    pub(super) limits: Limits,
     /// For connections that others open.
     pub(super) places: Arc<Places>,
+    /// For the blobs that lanes bring.
+    pub(super) buffers: Buffers,
     inbound: OnceLock<Weak<dyn Inbound>>,
     links: Mutex<HashMap<String, Arc<PeerLinks>>>,
     /// No more connections.
@@ -55,7 +60,9 @@ impl Shared {
             deadlines,
             tls: Tls::new(identity.certified_key()?),
             instance: rand::random(),
+            limits: Limits::default(),
             places,
+            buffers: Buffers::default(),
             inbound: OnceLock::new(),
             links: Mutex::default(),
             stopping: CancellationToken::new(),
@@ -100,6 +107,14 @@ impl Shared {
         self.spawn(async move { session.control(Frame::Refused(request, why)).await });
     }
 
+    /// Takes the limits of all who are linked from their entries.
+    pub(super) fn limits_changed(&self) {
+        let linked: Vec<String> = self.links.lock().keys().cloned().collect();
+        for peer in linked {
+            self.limits.set_peer(&peer, self.peers.by_name(&peer).and_then(|entry| entry.limit));
+        }
+    }
+
     pub(super) fn connected(&self, peer: &str) -> bool {
         self.links_of(peer).is_some_and(|links| links.live().is_some())
     }
@@ -128,6 +143,7 @@ impl Shared {
     /// Makes a session known. Links that it shows to be dead end here, and are told as lost before this returns.
     pub(super) fn register(self: &Arc<Self>, remote: Remote) -> (Arc<Session>, Outgoing) {
         let links = self.links.lock().entry(remote.name.to_string()).or_default().clone();
+        self.limits.set_peer(&remote.name, self.peers.by_name(&remote.name).and_then(|entry| entry.limit));
         let (session, outgoing) = Session::new(self.clone(), remote);
         let _changing = links.changing.lock();
         let stale: Vec<Arc<Session>> = {

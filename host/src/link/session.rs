@@ -16,6 +16,7 @@ use super::conversation::Conversations;
 use super::inbox::Inboxes;
 use super::lane::{Job, Jobs};
 use super::lanes::{Lanes, NoLane};
+use super::limit::Ways;
 use super::peer::Shared;
 use super::protocol::{Code, Frame, Goodbye, MAX_FRAME, MAX_INLINE_BLOB, MAX_LANES, Token, Violation, cost};
 use super::windows::{Closed, Windows};
@@ -84,6 +85,7 @@ pub(super) struct Session {
     pub(super) lanes: Lanes,
     conversations: Conversations,
     pub(super) jobs: Arc<Jobs>,
+    pub(super) ways: Ways,
     urgent: mpsc::Sender<Frame>,
     control: mpsc::Sender<Frame>,
     data: mpsc::UnboundedSender<(Frame, OwnedSemaphorePermit)>,
@@ -104,6 +106,7 @@ impl Session {
         let (data, data_out) = mpsc::unbounded_channel();
         let session = Self {
             peer: remote.name.clone(),
+            ways: shared.limits.of(&remote.name),
             remote,
             shared,
             windows: Windows::new(),

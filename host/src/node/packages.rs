@@ -35,6 +35,9 @@ pub struct PackageInfo {
     pub digest: String,
     /// Why it is not loaded although it should be.
     pub failed: Option<String>,
+    /// It is going to be.
+    #[serde(default)]
+    pub loading: bool,
 }
 
 /// A package whose components can be started.
@@ -44,6 +47,14 @@ pub(crate) struct Loaded {
     grants: PackageGrants,
     components: BTreeMap<String, ReadyComponent>,
     dependencies: Vec<PackageId>,
+}
+
+impl Loaded {
+    /// The components of its own that it starts processes of by itself.
+    pub(super) fn started(&self) -> impl Iterator<Item = (&str, &ReadyComponent)> {
+        let names: BTreeSet<&str> = self.manifest.processes.iter().map(|process| process.component.as_str()).collect();
+        names.into_iter().filter_map(|name| Some((name, self.components.get(name)?)))
+    }
 }
 
 impl NodeInner {
@@ -73,48 +84,26 @@ impl NodeInner {
 }
 
 /// Reads what there is. Blocks on the disk elsewhere.
-async fn read_shelf(node: &NodeInner) -> Result<Arc<Shelf>, NodeError> {
-    let home = node.home.clone();
-    let shelf = tokio::task::spawn_blocking(move || Shelf::read(&home)).await.map_err(|error| failed(&error))??;
-    Ok(Arc::new(shelf))
+async fn read_shelf(home: &Home) -> Result<Shelf, NodeError> {
+    let home = home.clone();
+    Ok(tokio::task::spawn_blocking(move || Shelf::read(&home)).await.map_err(|error| failed(&error))??)
 }
 
 fn failed(error: &dyn std::fmt::Display) -> NodeError {
     NodeError::Process { process: "packages".into(), why: error.to_string() }
 }
 
-/// Loads what the program carries and what the home holds, and starts the processes.
-pub(super) async fn load_all(node: &Arc<NodeInner>) -> Result<(), NodeError> {
-    let _changing = node.changing.lock().await;
-    let shelf = read_shelf(node).await?;
-    for (path, error) in &shelf.wrong {
-        tracing::error!("{} is not loaded: {error}", path.display());
-    }
-    let wanted: Vec<PackageId> = shelf.packages.iter().filter(|placed| !placed.grants.stopped).map(package_id).collect::<Result<_, _>>()?;
-    for package in in_order(&shelf, &wanted) {
-        // The program's own come first, and without them it is not what it should be.
-        let own = shelf.find(&package.to_string()).is_some_and(|placed| placed.path.is_none());
-        if let Err(error) = load(node, &shelf, &package).await {
-            if own {
-                return Err(error);
-            }
-            note_failure(node, &package, &error);
-        }
-    }
-    Ok(())
-}
-
-fn note_failure(node: &NodeInner, package: &PackageId, error: &NodeError) {
+pub(super) fn note_failure(node: &NodeInner, package: &PackageId, error: &NodeError) {
     tracing::error!("{package} is not loaded: {error}");
     node.failed.lock().insert(package.clone(), error.to_string());
 }
 
-fn package_id(placed: &Placed) -> Result<PackageId, NodeError> {
+pub(super) fn package_id(placed: &Placed) -> Result<PackageId, NodeError> {
     Ok(PackageId::new(&placed.package.manifest().name, &placed.package.manifest().publisher)?)
 }
 
 /// The wanted packages, each after those that it depends on. Those in a circle come last, where loading says what they lack.
-fn in_order(shelf: &Shelf, wanted: &[PackageId]) -> Vec<PackageId> {
+pub(super) fn in_order(shelf: &Shelf, wanted: &[PackageId]) -> Vec<PackageId> {
     let mut ordered: Vec<PackageId> = Vec::new();
     let mut waiting: Vec<PackageId> = wanted.to_vec();
     while !waiting.is_empty() {
@@ -131,34 +120,47 @@ fn in_order(shelf: &Shelf, wanted: &[PackageId]) -> Vec<PackageId> {
     ordered
 }
 
-fn depends(shelf: &Shelf, package: &PackageId, on: &PackageId) -> bool {
+pub(super) fn depends(shelf: &Shelf, package: &PackageId, on: &PackageId) -> bool {
     shelf.find(&package.to_string()).is_some_and(|placed| placed.package.manifest().dependencies.keys().any(|name| name.to_string() == on.to_string()))
 }
 
 /// The full names of the drives that the node of a home has when it runs, in order. What can't be read counts as not there, as when it runs.
 pub fn drives_of(home: &Home) -> Vec<String> {
     let shelf = Shelf::read(home).unwrap_or_default();
-    let names = |placed: &Placed| placed.package.manifest().drives.keys().map(|drive| format!("{}/{drive}", placed.id())).collect::<Vec<_>>();
-    let mut drives: Vec<String> = shelf.packages.iter().filter(|placed| !placed.grants.stopped).flat_map(names).collect();
+    let mut drives: Vec<String> = shelf.packages.iter().filter(|placed| !placed.grants.stopped).flat_map(drives_in).collect();
     drives.sort();
     drives
+}
+
+/// The full names of the drives of a package.
+pub(super) fn drives_in(placed: &Placed) -> Vec<String> {
+    placed.package.manifest().drives.keys().map(|drive| format!("{}/{drive}", placed.id())).collect()
 }
 
 /// What is loaded, and what is not although it should be.
 pub(super) fn infos(node: &NodeInner) -> Vec<PackageInfo> {
     let loaded = node.packages.read();
-    let running = loaded.iter().map(|(id, loaded)| PackageInfo { id: id.to_string(), digest: loaded.digest.clone(), failed: None });
+    let running = loaded.iter().map(|(id, loaded)| PackageInfo { id: id.to_string(), digest: loaded.digest.clone(), failed: None, loading: false });
     let failed = node.failed.lock();
-    let failed = failed.iter().map(|(id, why)| PackageInfo { id: id.to_string(), digest: String::new(), failed: Some(why.clone()) });
-    let mut all: Vec<PackageInfo> = running.chain(failed).collect();
+    let failed = failed.iter().map(|(id, why)| PackageInfo { id: id.to_string(), digest: String::new(), failed: Some(why.clone()), loading: false });
+    let loading = node.loading.packages();
+    // Its processes are started one after the other: until the last it counts as being loaded.
+    let loading_now = |info: &PackageInfo| loading.iter().any(|id| id.to_string() == info.id);
+    let expected = loading.iter().map(|id| PackageInfo { id: id.to_string(), digest: String::new(), failed: None, loading: true });
+    let mut all: Vec<PackageInfo> = running.chain(failed).filter(|info| !loading_now(info)).chain(expected).collect();
     all.sort_by(|one, other| one.id.cmp(&other.id));
     all
 }
 
 /// Loads a package as it stands in the home now, in place of what is loaded of it, and starts its processes; so with all that depends on it.
 pub(super) async fn start_package(node: &Arc<NodeInner>, package: &PackageId) -> Result<(), NodeError> {
+    let shelf = read_shelf(&node.home).await?;
+    let related = |other: &&PackageId| *other != package && (depends(&shelf, package, other) || depends(&shelf, other, package));
+    for other in node.loading.packages().iter().filter(related) {
+        node.loading.over(other).await;
+    }
     let _changing = node.changing.lock().await;
-    let shelf = read_shelf(node).await?;
+    let shelf = Arc::new(read_shelf(&node.home).await?);
     if shelf.find(&package.to_string()).is_none() {
         return Err(NodeError::UnknownPackage(package.to_string()));
     }
@@ -184,6 +186,7 @@ pub(super) async fn start_package(node: &Arc<NodeInner>, package: &PackageId) ->
                 result = Err(error);
             }
         }
+        node.loading.end(next);
     }
     result
 }
@@ -195,7 +198,8 @@ pub(super) async fn stop_package(node: &Arc<NodeInner>, package: &PackageId) -> 
         return Err(NodeError::Needed { package: package.to_string(), by: by.to_string() });
     }
     node.failed.lock().remove(package);
-    let was_there = node.package(package).is_some();
+    let awaited = node.loading.end(package);
+    let was_there = awaited || node.package(package).is_some();
     unload(node, package).await;
     node.drives.lock().retain(|name, _| !name.starts_with(&format!("{package}/")));
     Ok(was_there)
@@ -215,8 +219,14 @@ fn dependants(node: &NodeInner, package: &PackageId) -> Vec<PackageId> {
     found.split_off(1)
 }
 
-async fn load(node: &Arc<NodeInner>, shelf: &Arc<Shelf>, package: &PackageId) -> Result<(), NodeError> {
+pub(super) async fn load(node: &Arc<NodeInner>, shelf: &Arc<Shelf>, package: &PackageId) -> Result<(), NodeError> {
     node.failed.lock().remove(package);
+    let loaded = make_ready(node, shelf, package).await?;
+    enter(node, shelf, package, loaded).await
+}
+
+/// Composes its components.
+pub(super) async fn make_ready(node: &Arc<NodeInner>, shelf: &Arc<Shelf>, package: &PackageId) -> Result<Arc<Loaded>, NodeError> {
     let text = package.to_string();
     if package == ProcessId::of_client(0).package() {
         return Err(NodeError::Reserved(text));
@@ -231,7 +241,11 @@ async fn load(node: &Arc<NodeInner>, shelf: &Arc<Shelf>, package: &PackageId) ->
         let (manifest, digest) = (placed.package.manifest().clone(), placed.package.digest().to_owned());
         Ok::<_, NodeError>(Loaded { manifest, digest, grants: placed.grants.clone(), components, dependencies })
     });
-    let loaded = Arc::new(prepared.await.map_err(|error| failed(&error))??);
+    Ok(Arc::new(prepared.await.map_err(|error| failed(&error))??))
+}
+
+/// Makes a part of the node what was made ready, and starts its processes: all of them or none.
+pub(super) async fn enter(node: &Arc<NodeInner>, shelf: &Shelf, package: &PackageId, loaded: Arc<Loaded>) -> Result<(), NodeError> {
     for dependency in &loaded.dependencies {
         if node.package(dependency).is_none() {
             let circle = depends(shelf, dependency, package);
@@ -242,7 +256,6 @@ async fn load(node: &Arc<NodeInner>, shelf: &Arc<Shelf>, package: &PackageId) ->
     node.packages.write().insert(package.clone(), loaded.clone());
     for process in &loaded.manifest.processes {
         if let Err(error) = start(node, package, &loaded, process).await {
-            // All of it or nothing.
             unload(node, package).await;
             return Err(error);
         }
@@ -308,6 +321,7 @@ fn open_drive(node: &NodeInner, package: &PackageId, name: &str, spec: &DriveSpe
 
 /// Starts a process that a loaded package names. False: none does.
 pub(super) async fn run(node: &Arc<NodeInner>, process: &ProcessId) -> Result<bool, NodeError> {
+    node.loading.over(process.package()).await;
     let Some(loaded) = node.package(process.package()) else { return Ok(false) };
     let Some(spec) = loaded.manifest.processes.iter().find(|spec| spec.name == process.process()) else { return Ok(false) };
     start(node, process.package(), &loaded, spec).await?;
@@ -316,6 +330,7 @@ pub(super) async fn run(node: &Arc<NodeInner>, process: &ProcessId) -> Result<bo
 
 /// Starts a script of a loaded package, under a name of its own. None: there is no such script.
 pub(super) async fn start_script(node: &Arc<NodeInner>, package: &PackageId, script: &str) -> Result<Option<Address>, NodeError> {
+    node.loading.over(package).await;
     let Some(loaded) = node.package(package) else { return Ok(None) };
     let Some(spec) = loaded.manifest.scripts.get(script) else { return Ok(None) };
     let id = ProcessId::new(&format!("{}-{}", script.get(..40).unwrap_or(script), node.next_name.fetch_add(1, std::sync::atomic::Ordering::Relaxed)), package)?;

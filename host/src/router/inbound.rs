@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-use super::Router;
+use super::{MAILBOX_WAIT, Router};
 use crate::link::{Deliver, Head, HeadKind, Inbound, Refusal};
 use crate::message::{Address, Content, RequestId, SendErrorKind};
 use crate::process::Process;
@@ -37,7 +37,10 @@ impl Inbound for Router {
     fn admit<'a>(&'a self, peer: &'a str, head: Head, blob_length: u64) -> BoxFuture<'a, Result<Deliver, Refusal>> {
         Box::pin(async move {
             let source = Address::new(peer, head.source.clone()).map_err(|error| Refusal::Denied(error.to_string()))?;
-            let target = self.find(&head.target).ok_or(Refusal::NoSuchProcess)?;
+            let target = match head.kind {
+                HeadKind::Request { .. } => self.find_soon(&head.target, MAILBOX_WAIT).await.map_err(refusal_of)?,
+                HeadKind::Response { .. } => self.find(&head.target).ok_or(Refusal::NoSuchProcess)?,
+            };
             let size = head.body.len() as u64 + head.metadata.as_ref().map_or(0, |text| text.len() as u64) + blob_length;
             let content = move |blob| Content { body: head.body, metadata: head.metadata, blob, capabilities: Vec::new() };
             match head.kind {
@@ -96,5 +99,14 @@ impl Inbound for Router {
                 self.fail(&reply, kind);
             }
         }
+    }
+}
+
+pub(super) fn refusal_of(kind: SendErrorKind) -> Refusal {
+    match kind {
+        SendErrorKind::NoSuchProcess | SendErrorKind::UnknownNode => Refusal::NoSuchProcess,
+        SendErrorKind::Denied(why) => Refusal::Denied(why),
+        SendErrorKind::Offline(why) | SendErrorKind::TooLarge(why) => Refusal::Busy(why),
+        SendErrorKind::Timeout => Refusal::Busy("no response in time".into()),
     }
 }

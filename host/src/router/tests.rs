@@ -11,6 +11,7 @@ use crate::process::pending::{Awaited, Due};
 
 struct World {
     router: Arc<Router>,
+    loading: Arc<Loading>,
     limits: Limits,
 }
 
@@ -20,7 +21,8 @@ impl World {
     }
 
     fn with(limits: Limits) -> Self {
-        Self { router: Router::new(NodeName::new("alice").unwrap(), limits.pending_requests), limits }
+        let loading = Arc::<Loading>::default();
+        Self { router: Router::new(NodeName::new("alice").unwrap(), limits.pending_requests, loading.clone()), loading, limits }
     }
 
     fn process(&self, id: &str, public: bool) -> Arc<Process> {
@@ -186,4 +188,37 @@ async fn only_who_may_use_the_network_sends_to_another_node() {
     let world = World::new();
     let asker = world.process("a:p:q", false);
     assert!(matches!(world.send(&asker, "bob@b:p:q", "hello", None).await, Err(SendErrorKind::Denied(_))));
+}
+
+#[tokio::test]
+async fn a_process_of_a_package_that_is_being_loaded_is_waited_for() {
+    let world = World::new();
+    let asker = world.process("a:p:q", false);
+    let package = "slow:q".parse().unwrap();
+    world.loading.begin(&package, Vec::new());
+    let mut sends: Vec<_> = ["first", "second", "third"].map(|body| Box::pin(world.send(&asker, "alice@main:slow:q", body, Some(60_000)))).into();
+    assert!(sends.iter_mut().all(|send| send.now_or_never().is_none()));
+    // A name that it does not have is none, but not before that is known.
+    let mut nobody = Box::pin(world.send(&asker, "alice@nobody:slow:q", "x", None));
+    assert!((&mut nobody).now_or_never().is_none());
+    let main = world.process("main:slow:q", true);
+    world.loading.end(&package);
+    for sent in sends {
+        sent.await.unwrap();
+    }
+    let bodies: Vec<_> = std::iter::from_fn(|| take(&main)).map(|got| if let Got::Request(_, body, _) = got { body } else { panic!("{got:?}") }).collect();
+    assert_eq!(bodies, ["first", "second", "third"]);
+    assert_eq!(nobody.await, Err(SendErrorKind::NoSuchProcess));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_package_that_is_loaded_for_too_long_is_waited_for_as_long_as_the_message_may_take() {
+    let world = World::new();
+    let asker = world.process("a:p:q", false);
+    world.loading.begin(&"slow:q".parse().unwrap(), Vec::new());
+    let begun = tokio::time::Instant::now();
+    assert_eq!(world.send(&asker, "alice@main:slow:q", "x", Some(5_000)).await, Err(SendErrorKind::Timeout));
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    assert_eq!(world.send(&asker, "alice@main:slow:q", "x", None).await, Err(SendErrorKind::Timeout));
+    assert_eq!(begun.elapsed().as_secs(), 65);
 }

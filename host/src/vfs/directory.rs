@@ -10,9 +10,9 @@ use crate::rights::Rights;
 /// The most entries in a page.
 pub const MAX_PAGE: u32 = 10_000;
 
-const LIST: Rights = Rights { list: true, ..Rights::NONE };
-const READ: Rights = Rights { read: true, ..Rights::NONE };
-const WRITE: Rights = Rights { write: true, ..Rights::NONE };
+pub(super) const LIST: Rights = Rights { list: true, ..Rights::NONE };
+pub(super) const READ: Rights = Rights { read: true, ..Rights::NONE };
+pub(super) const WRITE: Rights = Rights { write: true, ..Rights::NONE };
 
 /// The root of a drive, or a directory below it. Every path is relative to it and can't leave it.
 #[derive(Debug, Clone)]
@@ -26,6 +26,10 @@ pub struct Directory {
 impl Directory {
     pub(super) fn new(drive: Drive, backend: Arc<dyn DirectoryBackend>, rights: Rights, lent: Option<Arc<Lent>>) -> Self {
         Self { drive, backend, rights, lent }
+    }
+
+    pub(super) fn backend(&self) -> &dyn DirectoryBackend {
+        &*self.backend
     }
 
     /// The full name of the drive.
@@ -171,7 +175,7 @@ impl Directory {
     }
 
     /// Where every path from outside becomes a place in this directory.
-    fn place(&self, text: &str) -> Result<RelativePath, VfsError> {
+    pub(super) fn place(&self, text: &str) -> Result<RelativePath, VfsError> {
         let path = RelativePath::parse(text)?;
         match &self.lent {
             Some(lent) if !lent.permits(&path, self.rights.write) => {
@@ -181,18 +185,18 @@ impl Directory {
         }
     }
 
-    fn refuse_if_lent(&self, path: &RelativePath) -> Result<(), VfsError> {
+    pub(super) fn refuse_if_lent(&self, path: &RelativePath) -> Result<(), VfsError> {
         match self.lent {
             Some(_) => Err(VfsError::Denied(format!("'{path}': '{}' lends a file, not a directory", self.drive.name()))),
             None => Ok(()),
         }
     }
 
-    fn need(&self, right: Rights, doing: &str) -> Result<(), VfsError> {
+    pub(super) fn need(&self, right: Rights, doing: &str) -> Result<(), VfsError> {
         if self.rights.contains(right) { Ok(()) } else { Err(self.lacks(right, doing, &format!("the right {right}"))) }
     }
 
-    fn lacks(&self, right: Rights, doing: &str, what: &str) -> VfsError {
+    pub(super) fn lacks(&self, right: Rights, doing: &str, what: &str) -> VfsError {
         VfsError::NoRight(right, format!("{doing} in '{}' needs {what}, and the rights here are: {}", self.drive.name(), self.rights))
     }
 }

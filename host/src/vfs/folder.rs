@@ -17,10 +17,12 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, fstatvfs, fsync, openat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::backend::{DirectoryBackend, FileBackend, Opening};
+use super::backend::{Checked, DirectoryBackend, FileBackend, Opening};
+use super::many::{FilePack, Renaming, Writing};
 use super::{DirectoryPage, FileKind, Metadata, PERMISSIONS, RelativePath, VfsError, WORKING, name};
 
 mod listing;
+mod many;
 mod open_file;
 mod rename;
 mod tree;
@@ -60,23 +62,28 @@ impl Folder {
     /// Opens a regular file, and nothing else; never waits for a pipe's other end.
     fn open_regular(&self, path: &RelativePath, how: Opening) -> Result<fs::File, VfsError> {
         let (at, last) = self.parent(path, how.create)?;
-        // Looking first keeps devices from being opened at all. What is opened is looked at again, because the name may have changed hands.
-        if let Ok(stat) = look(&at, &last) {
-            if how.exclusive {
-                return Err(VfsError::Exists(path.as_str().into()));
-            }
-            check_regular(&stat, path)?;
-        }
-        let mut options = OpenOptions::new();
-        options.read(how.read).write(how.write).create(how.create).create_new(how.exclusive).follow(FollowSymlinks::No);
-        if how.private {
-            options.mode(PRIVATE);
-        }
-        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
-        let file = at.open_with(&last, &options).map_err(|error| why(&error, &at, &last, path))?.into_std();
-        check_regular(&fstat(&file).map_err(|error| system(error, path))?, path)?;
-        Ok(file)
+        open_regular(&at, &last, path, how)
     }
+}
+
+/// Opens the regular file `last` of the directory `at`. `path` is what was asked for.
+fn open_regular(at: &Dir, last: &str, path: &RelativePath, how: Opening) -> Result<fs::File, VfsError> {
+    // Looking first keeps devices from being opened at all. What is opened is looked at again, because the name may have changed hands.
+    if let Ok(stat) = look(at, last) {
+        if how.exclusive {
+            return Err(VfsError::Exists(path.as_str().into()));
+        }
+        check_regular(&stat, path)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(how.read).write(how.write).create(how.create).create_new(how.exclusive).follow(FollowSymlinks::No);
+    if how.private {
+        options.mode(PRIVATE);
+    }
+    options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
+    let file = at.open_with(last, &options).map_err(|error| why(&error, at, last, path))?.into_std();
+    check_regular(&fstat(&file).map_err(|error| system(error, path))?, path)?;
+    Ok(file)
 }
 
 impl DirectoryBackend for Folder {
@@ -149,6 +156,53 @@ impl DirectoryBackend for Folder {
             Err(Errno::INVAL) => Ok(()),
             result => result.map_err(said),
         }
+    }
+
+    fn read_link(&self, path: &RelativePath) -> Result<String, VfsError> {
+        let (at, last) = self.parent(path, false)?;
+        match rustix::fs::readlinkat(&*at, &last, Vec::new()) {
+            Ok(target) => target.into_string().map_err(|_| VfsError::Io(format!("{path}: what the link says is no text"))),
+            Err(Errno::INVAL) => Err(VfsError::Denied(format!("'{path}' is no link"))),
+            Err(error) => Err(system(error, path)),
+        }
+    }
+
+    fn make_link(&self, path: &RelativePath, target: &str) -> Result<(), VfsError> {
+        let (at, last) = self.parent(path, false)?;
+        rustix::fs::symlinkat(target, &*at, &last).map_err(|error| system(error, path))
+    }
+
+    fn set_directory(&self, path: &RelativePath, modified: i64, permissions: u16) -> Result<(), VfsError> {
+        let (at, last) = self.parent(path, false)?;
+        let directory = open_to_read(&step(&at, &last, path, false)?).map_err(|error| system(error, path))?;
+        let allowed = Mode::from_raw_mode(permissions.into()) - open_file::forbidden();
+        rustix::fs::fchmod(&directory, allowed).map_err(|error| system(error, path))?;
+        rustix::fs::futimens(&directory, &many::times(modified)).map_err(|error| system(error, path))
+    }
+
+    fn sync_all(&self) -> Result<(), VfsError> {
+        // Where one file system can't be chosen, it is all of them.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        rustix::fs::sync();
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        open_to_read(&self.handle).and_then(rustix::fs::syncfs).map_err(|error| VfsError::from_system(&error.into(), "the drive"))?;
+        Ok(())
+    }
+
+    fn metadata_of(&self, paths: &mut dyn Iterator<Item = Checked<RelativePath>>) -> Vec<Result<Metadata, VfsError>> {
+        many::metadata_of(self, paths)
+    }
+
+    fn read_files(&self, paths: &mut dyn Iterator<Item = Checked<RelativePath>>, limit: u64) -> FilePack {
+        many::read_files(self, paths, limit)
+    }
+
+    fn write_files(&self, files: &mut dyn Iterator<Item = Checked<Writing>>) -> Vec<Result<(), VfsError>> {
+        many::write_files(self, files)
+    }
+
+    fn rename_files(&self, names: &mut dyn Iterator<Item = Checked<Renaming>>) -> Vec<Result<(), VfsError>> {
+        many::rename_files(self, names)
     }
 
     fn free_space(&self) -> Result<u64, VfsError> {

@@ -184,7 +184,7 @@ impl DirectoryBackend for MemoryDirectory {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = listing.entries.range::<str, _>((from, Bound::Unbounded)).filter(|(name, _)| shown(name));
         let entries = rest.by_ref().take(limit).map(|(name, entry)| DirectoryEntry { name: name.clone(), metadata: table.metadata(entry) }).collect();
-        Ok(DirectoryPage { entries, more: rest.next().is_some() })
+        Ok(DirectoryPage { entries, more: rest.next().is_some(), unnamed: Vec::new() })
     }
 
     fn metadata(&self, path: &RelativePath) -> Result<Metadata, VfsError> {
@@ -280,6 +280,27 @@ impl DirectoryBackend for MemoryDirectory {
 
     fn free_space(&self) -> Result<u64, VfsError> {
         Ok(self.tree.quota.free())
+    }
+
+    fn read_link(&self, path: &RelativePath) -> Result<String, VfsError> {
+        self.metadata(path)?;
+        Err(VfsError::Denied(format!("'{path}' is no link: a drive in memory has none")))
+    }
+
+    fn make_link(&self, path: &RelativePath, _: &str) -> Result<(), VfsError> {
+        Err(VfsError::Denied(format!("'{path}': a drive in memory has no links")))
+    }
+
+    fn set_directory(&self, path: &RelativePath, modified: i64, _: u16) -> Result<(), VfsError> {
+        let table = &mut *self.tree.table.lock();
+        let (number, last) = self.parent(table, path, false)?;
+        let Entry::Directory(number) = table.find(number, last, path)? else { return Err(VfsError::NotADirectory(path.as_str().into())) };
+        table.get(number, path)?.modified = modified;
+        Ok(())
+    }
+
+    fn sync_all(&self) -> Result<(), VfsError> {
+        Ok(())
     }
 }
 

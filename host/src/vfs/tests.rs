@@ -11,6 +11,7 @@ use crate::digest::Algorithm;
 mod directories;
 mod escape;
 mod lending;
+mod packs;
 
 const READ: OpenFlags = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false, private: false };
 const WRITE: OpenFlags = OpenFlags { write: true, ..READ };
@@ -127,6 +128,23 @@ fn a_blob_of_a_file_moves_to_another_file_and_fails_if_the_file_became_shorter()
         assert_eq!(blob.read_blocking(1_999_999, 2).unwrap_err(), BlobError::Changed);
         assert_eq!(target.write_blob(0, &blob), Err(VfsError::Blob(BlobError::Changed)));
         assert_eq!(blob.read_blocking(1_999_999, 1).unwrap().len(), 1);
+    });
+}
+
+#[test]
+fn what_is_read_without_waiting_is_what_is_there_and_never_more() {
+    on_each(|drive| {
+        let root = drive.root(Rights::ALL);
+        let bytes = pattern(300_000);
+        let blob = put(&root, "a", &bytes).read_blob(1000, 299_000).unwrap();
+        let mut buffer = vec![0; 200_000];
+        // Whether it is at hand, the system knows; what it says is at hand is right.
+        if blob.read_into_now(500, &mut buffer) {
+            assert_eq!(buffer, bytes[1500..201_500]);
+        }
+        assert!(!blob.read_into_now(99_001, &mut buffer), "it passes the end of the blob");
+        root.open_file("a", WRITE).unwrap().set_length(100_000).unwrap();
+        assert!(!blob.read_into_now(0, &mut buffer), "it passes the end of the file");
     });
 }
 

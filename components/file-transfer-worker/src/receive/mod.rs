@@ -6,13 +6,15 @@
 //! Whatever fails, in whichever state, either leaves nothing at all (not even a folder that was made for it) or exactly what a resume needs: the partial file and its journal. Which of
 //! the two, the error decides ([`keeps`]).
 
-mod durable;
+pub(crate) mod durable;
 mod feed;
-mod flow;
-mod partial;
-mod place;
+pub(crate) mod flow;
+pub(crate) mod partial;
+pub(crate) mod place;
 pub(crate) mod publish;
+pub(crate) mod rate;
 mod transfer;
+pub(crate) mod window;
 
 use file_transfer_types::errors::keeps;
 use file_transfer_types::names;
@@ -25,8 +27,11 @@ use transship_guest::{info, warn};
 
 use crate::rivals;
 use crate::session::{Event, Session};
+pub(crate) use flow::Retry;
 use partial::Partial;
+pub(crate) use partial::hash;
 use place::Place;
+pub(crate) use transfer::LAST_WORDS;
 
 /// What is to be received.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ pub(crate) struct Job {
 }
 
 /// Receives a file.
-pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, TransferError> {
+pub(crate) fn run(session: &mut Session, job: &Job) -> Result<TransferSummary, TransferError> {
     let by_id = session.settings.by_id;
     // First, since whoever sends must hear of an end that comes before the first byte too.
     if let Some(from) = job.from.clone() {
@@ -55,30 +60,30 @@ pub(crate) fn run(session: &mut Session, job: Job) -> Result<TransferSummary, Tr
     // With a name (and not a digest, or a folder that the provider's name completes) the target is known already, so that a conflict shows before anybody is bothered.
     let known = (!by_id).then(|| Place::open(&job.local.drive, &names::complete(&job.local.name, &job.name))).transpose()?;
     if let Some(place) = &known
-        && let Some(done) = settle_conflict(session, place, 0)?
+        && let Some(done) = settle_conflict(session, place, None)?
     {
         return Ok(done);
     }
     let node = session.node.clone();
-    let left = |slot| known.as_ref().is_some_and(|place| Partial::is_there(place, &identity(&node, &job, place, slot)));
+    let left = |slot| known.as_ref().is_some_and(|place| Partial::is_there(place, &identity(&node, job, place, slot)));
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
     if let Some((target, request)) = &job.ask {
         ask(session, target, request)?;
     }
-    let mut offer = offered(session, &job)?;
+    let mut offer = offered(session, job)?;
     let place = match known {
         Some(place) => place,
         None => Place::open(&job.local.drive, &names::complete(&job.local.name, &offer.name))?,
     };
     session.progress.bytes_total = Some(offer.size);
-    if let Some(done) = settle_conflict(session, &place, offer.size)? {
+    if let Some(done) = settle_conflict(session, &place, Some(&offer))? {
         return Ok(done);
     }
-    receive(session, &job, slot, &mut offer, &place)
+    receive(session, job, slot, &mut offer, &place)
 }
 
 /// Has the worker of the other side started.
-fn ask(session: &mut Session, target: &Address, request: &DownloadRequest) -> Result<(), TransferError> {
+pub(crate) fn ask(session: &mut Session, target: &Address, request: &DownloadRequest) -> Result<(), TransferError> {
     let request = worker::Request::Download(request.clone());
     session.ask_to_start(target, &request);
     loop {
@@ -125,20 +130,25 @@ fn check_id(session: &Session, job: &Job, digest: &str) -> Result<(), TransferEr
     Ok(())
 }
 
-/// What the conflict policy says about what stands at the target: an error, a transfer that ends here (`skip`), or none: go on.
-fn settle_conflict(session: &Session, place: &Place, size: u64) -> Result<Option<TransferSummary>, TransferError> {
-    match (place.taken()?, session.settings.conflict) {
-        (None, _) | (Some(_), ConflictPolicy::Rename) | (Some(FileKind::Regular), ConflictPolicy::Overwrite) => Ok(None),
-        (Some(_), ConflictPolicy::Skip) => Ok(Some(skipped(session, &place.path(), size))),
-        (Some(FileKind::Regular), ConflictPolicy::Fail) => Err(TransferError::Conflict(place.path())),
+/// What the conflict policy says about what stands at the target: an error, a transfer that ends here (`skip`), or none: go on. Without an offer it is too early to tell which is newer.
+fn settle_conflict(session: &Session, place: &Place, offer: Option<&SizeRequest>) -> Result<Option<TransferSummary>, TransferError> {
+    let Some(found) = place.taken()? else { return Ok(None) };
+    let size = offer.map_or(0, |offer| offer.size);
+    let skip = || Ok(Some(skipped(session, &place.path(), size)));
+    match (found.kind, session.settings.conflict) {
+        (_, ConflictPolicy::Rename) | (FileKind::Regular, ConflictPolicy::Overwrite) => Ok(None),
+        (_, ConflictPolicy::Skip) => skip(),
+        (FileKind::Regular, ConflictPolicy::Newer) if offer.is_some_and(|offer| offer.modified <= found.modified) => skip(),
+        (FileKind::Regular, ConflictPolicy::Newer) => Ok(None),
+        (FileKind::Regular, ConflictPolicy::Fail) => Err(TransferError::Conflict(place.path())),
         // A directory is never replaced by a file.
-        (Some(_), ConflictPolicy::Fail | ConflictPolicy::Overwrite) => Err(TransferError::NotAFile(place.path())),
+        (_, ConflictPolicy::Fail | ConflictPolicy::Overwrite | ConflictPolicy::Newer) => Err(TransferError::NotAFile(place.path())),
     }
 }
 
 fn skipped(session: &Session, target: &str, size: u64) -> TransferSummary {
     let (name, algorithm, elapsed) = (target.to_owned(), session.settings.digest, session.elapsed());
-    TransferSummary { name, size, algorithm, digest: String::new(), resumed: 0, skipped: true, elapsed }
+    TransferSummary { name, size, algorithm, digest: String::new(), resumed: 0, skipped: true, elapsed, tree: None }
 }
 
 /// What the name of the partial file is made from. Not the drive: it is where the partial file is, and one that is lent may have another name each time.
@@ -188,9 +198,16 @@ fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest,
         }
         let published = publish::run(place, &partial, offer, session.settings.conflict)?;
         Ok(match published {
-            publish::Published::As(name) => {
-                TransferSummary { name, size: offer.size, algorithm: session.settings.digest, digest, resumed, skipped: false, elapsed: session.elapsed() }
-            }
+            publish::Published::As(name) => TransferSummary {
+                name,
+                size: offer.size,
+                algorithm: session.settings.digest,
+                digest,
+                resumed,
+                skipped: false,
+                elapsed: session.elapsed(),
+                tree: None,
+            },
             publish::Published::Skipped => {
                 partial.remove(place);
                 skipped(session, &place.path(), offer.size)

@@ -218,7 +218,7 @@ fn stem(place: &Place, identity: &str) -> Result<String, TransferError> {
 }
 
 /// 16 hexadecimal digits that depend on a text.
-fn hash(text: &str) -> Result<String, TransferError> {
+pub(crate) fn hash(text: &str) -> Result<String, TransferError> {
     let failed = |error| TransferError::Failed(format!("the name of the partial file can't be made: {error:?}"));
     let blob = Blob::from_bytes(text.as_bytes(), None).map_err(failed)?;
     let digest = digests::digest(digests::Algorithm::Sha256, &blob).map_err(failed)?;

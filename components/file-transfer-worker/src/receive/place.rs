@@ -3,7 +3,7 @@
 use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::names;
 use file_transfer_types::types::TransferError;
-use transship_guest::drive::{Directory, FileKind, Rights, VfsError, open_drive};
+use transship_guest::drive::{Directory, FileKind, Metadata, Rights, VfsError, open_drive};
 
 /// A target. Its name has been checked; nothing has been made.
 pub(crate) struct Place {
@@ -51,11 +51,8 @@ impl Place {
     }
 
     /// What stands there.
-    pub(crate) fn taken(&self) -> Result<Option<FileKind>, TransferError> {
-        match self.root.find(&self.path()) {
-            Ok(found) => Ok(found.map(|found| found.kind)),
-            Err(error) => Err(from_vfs(error, &self.path(), Side::Receiver)),
-        }
+    pub(crate) fn taken(&self) -> Result<Option<Metadata>, TransferError> {
+        self.root.find(&self.path()).map_err(|error| from_vfs(error, &self.path(), Side::Receiver))
     }
 
     /// The bytes free, if the drive can tell.

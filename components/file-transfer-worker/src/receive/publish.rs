@@ -37,7 +37,7 @@ pub(crate) fn run(place: &Place, partial: &Partial, offer: &SizeRequest, policy:
 
 /// Tries names until one is free, as the policy has it. `rename` gives the file a name, and replaces what has it only if told to.
 pub(crate) fn name_it(name: &str, policy: ConflictPolicy, mut rename: impl FnMut(&str, bool) -> Result<(), VfsError>) -> Result<Published, VfsError> {
-    match (policy, rename(name, policy == ConflictPolicy::Overwrite)) {
+    match (policy, rename(name, matches!(policy, ConflictPolicy::Overwrite | ConflictPolicy::Newer))) {
         (_, Ok(())) => Ok(Published::As(name.into())),
         (ConflictPolicy::Skip, Err(VfsError::Exists(_))) => Ok(Published::Skipped),
         (ConflictPolicy::Rename, Err(VfsError::Exists(_))) => {

@@ -15,12 +15,13 @@ use super::durable::Durable;
 use super::feed::{Feed, Piece};
 use super::flow::{Flow, Retry};
 use super::partial::{Partial, There};
-use crate::clock::now;
+use super::window::Window;
+use crate::clock::{micros, now};
 use crate::session::{Event, Session};
 use crate::wire::Ask;
 
 /// How long the reason of a sender that has ended may take to come, in milliseconds: the news that it has ended may overtake what it said at the end.
-const LAST_WORDS: u64 = 1_000;
+pub(crate) const LAST_WORDS: u64 = 1_000;
 
 struct Transfer<'a> {
     session: &'a mut Session,
@@ -35,24 +36,28 @@ struct Transfer<'a> {
     expected: Option<String>,
     /// The sender has ended: since when that is known, and the error if it has not said why.
     gone: Option<(u64, TransferError)>,
+    /// A tick comes when the next chunk may be asked for.
+    waking: bool,
 }
 
 /// Moves the bytes and returns the verified digest.
 pub(crate) fn run(session: &mut Session, partial: &mut Partial, offer: &mut SizeRequest, there: There, attempt: u32) -> Result<String, TransferError> {
     let settings = session.settings.clone();
     let chunk = settings.chunk.min(offer.max_chunk);
-    let window = settings.window(chunk);
+    let most = settings.window(chunk);
+    let window = if settings.adaptive { Window::adaptive(micros()) } else { Window::fixed(most) };
     let algorithm = match settings.digest {
         DigestAlgorithm::Sha256 => Algorithm::Sha256,
         DigestAlgorithm::Blake3 => Algorithm::Blake3,
     };
     let mut transfer = Transfer {
-        flow: Flow::new(offer.size, there.ranges.clone(), chunk, window, settings.retries, attempt),
-        feed: Feed::new(offer.size, window),
+        flow: Flow::new(offer.size, there.ranges.clone(), chunk, window, settings.limit, settings.retries, attempt),
+        feed: Feed::new(offer.size, most),
         durable: Durable::new(there.ranges, now()),
         hasher: Hasher::new(algorithm),
         expected: offer.digest.clone().or(there.digest.map(|known| known.digest)),
         gone: None,
+        waking: false,
         session,
         partial,
         offer,
@@ -73,8 +78,12 @@ impl Transfer<'_> {
                     return Err(error.clone());
                 }
             } else if self.session.may_send() {
-                while let Some(ask) = self.flow.next() {
+                while let Some(ask) = self.flow.next(micros()) {
                     self.session.ask_for_chunk(&self.offer.name, ask);
+                }
+                if let Some(pause) = self.flow.pause(micros()).filter(|_| !self.waking) {
+                    self.session.tick_after(pause);
+                    self.waking = true;
                 }
             }
             self.hash()?;
@@ -89,6 +98,7 @@ impl Transfer<'_> {
             match self.session.next()? {
                 Event::Chunk(ask, outcome, blob) => self.chunk(ask, outcome.map(|_| blob))?,
                 Event::NoChunk(ask, kind) => self.no_chunk(ask, &kind)?,
+                Event::Tick => self.waking = false,
                 other => self.other(other)?,
             }
         }
@@ -103,7 +113,7 @@ impl Transfer<'_> {
                 Piece::Disk { offset, length } => {
                     let chunk = self.partial.read(offset, length)?;
                     self.hasher.update(&chunk).map_err(failed)?;
-                    self.session.soon();
+                    self.session.tick_after(1_000);
                     break;
                 }
             }
@@ -127,7 +137,7 @@ impl Transfer<'_> {
             };
         }
         self.partial.write(ask.offset, &blob)?;
-        self.flow.written(ask);
+        self.flow.written(ask, micros());
         self.feed.offer(ask.offset, ask.length, blob);
         self.session.progress.bytes_done = self.flow.received().total();
         self.session.further();
@@ -139,7 +149,9 @@ impl Transfer<'_> {
         let what = format!("bytes {} to {} of {}", ask.offset, ask.offset + ask.length, self.offer.name);
         match kind {
             // Denied: the bytes could not be read when their turn came to be sent. The sender, asked again, says why: that the file changed, for one.
-            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.flow.timed_out(ask) == Retry::GiveUp => Err(from_send(kind, &self.session.node, &what)),
+            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.flow.timed_out(ask, micros()) == Retry::GiveUp => {
+                Err(from_send(kind, &self.session.node, &what))
+            }
             SendErrorKind::Timeout | SendErrorKind::Denied(_) => Ok(()),
             SendErrorKind::NoSuchProcess => {
                 let error = || from_send(kind, &self.session.node, &what);

@@ -44,11 +44,9 @@ impl CliError {
             E::NameTooLong(name) => {
                 ("name-too-long", format!("the name '{name}' is too long for the receiver"), "give it a shorter name after NODE: or as DEST".into())
             }
-            E::NotAFile(name) => (
-                "not-a-file",
-                format!("'{name}' is a directory, a link or a device, not a regular file"),
-                "name a file; directories are not moved as a whole".into(),
-            ),
+            E::NotAFile(name) => {
+                ("not-a-file", format!("'{name}' is a directory, a link or a device, not a regular file"), "-r moves a directory with all that is in it".into())
+            }
             E::Unreadable(text) => {
                 ("unreadable", format!("the file can't be read where it is: {text}"), "its owner has to make it readable to the node".into())
             }
@@ -72,12 +70,12 @@ impl CliError {
             ),
             E::Offline(text) => ("offline", naming(node, "can't be reached", text), CHECK.into()),
             E::TimedOut(text) => ("timed-out", naming(node, "did not answer in time", text), again.into()),
-            E::Cancelled(text) => ("cancelled", with("the transfer was cancelled, and nothing is kept", text), String::new()),
+            E::Cancelled(text) => ("cancelled", with("the transfer was cancelled, and nothing that is incomplete is kept", text), String::new()),
             E::Interrupted(text) => ("interrupted", with("the transfer was stopped", text), again.into()),
             E::Conflict(name) => (
                 "conflict",
                 format!("there is something named '{name}' already"),
-                "choose with --on-conflict overwrite, rename or skip, or give another name".into(),
+                "choose with --on-conflict overwrite, newer, rename or skip, or give another name".into(),
             ),
             E::UnknownTransfer(id) => (
                 "unknown-transfer",

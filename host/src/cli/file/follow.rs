@@ -134,6 +134,12 @@ fn stopped(job: &Job<'_>) -> CliError {
     if !job.keep {
         return CliError::new(Kind::Interrupted, "stopped; nothing is kept");
     }
-    let discard = if job.direction == "get" { "; hidden files beside it, .transship-*, hold what has arrived, and can be removed" } else { "" };
+    let discard = match &job.request {
+        Request::Get(get) if get.options.as_ref().is_some_and(|options| options.tree.is_some()) => {
+            "; what is complete is in its place, and hidden files in the folder, .transship-*, hold what has arrived of others, and can be removed"
+        }
+        Request::Get(_) => "; hidden files beside it, .transship-*, hold what has arrived, and can be removed",
+        _ => "",
+    };
     CliError::new(Kind::Interrupted, "stopped").hint(format!("run the same command again to go on where it stopped{discard}"))
 }

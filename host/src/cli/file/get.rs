@@ -7,6 +7,7 @@ use super::display::Display;
 use super::follow::{self, Job};
 use super::list::Pages;
 use super::options::TransferArgs;
+use super::tree::{Fetch, TreeArgs};
 use crate::cli::Context;
 use crate::cli::connect::{COLLECTED, Connection};
 use crate::cli::error::denied::Way;
@@ -16,30 +17,51 @@ use crate::cli::signals::until_interrupted;
 use crate::cli::ui::Ui;
 use crate::cli::wire::{GetRequest, IdAlgorithm, Place, Request, TransferError, TransferSummary};
 
-/// Fetch a file from another node, verify it, and put it in its place.
+/// Fetch a file, or with -r a folder, from another node, verify it, and put it in its place.
 ///
 /// Nothing half-done is ever seen under the name: what arrives is kept in a hidden file beside it until size and digest agree. If it is interrupted, the same
-/// command goes on where it stopped, provided that the file is still the same at the other node. What goes to standard output is collected and verified first, in
-/// HOME/cache: the disk there must have room for the whole file.
+/// command goes on where it stopped, provided that the file is still the same at the other node; of a folder, what has arrived stays, and is not moved again. What goes to
+/// standard output is collected and verified first, in HOME/cache: the disk there must have room for the whole file.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  transship get bob:report.pdf\n  transship get bob:photos/sea.jpg pictures/ --on-conflict rename\n  transship get bob:backup.tar - | tar x\n  transship get --id bob:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 hello.txt"
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct GetArgs {
-    /// The node, and the file's name there
+    /// The node, and the file's or folder's name there
     #[arg(value_name = "NODE:NAME")]
     source: Remote,
     /// A folder, the path of a file, or '-' for standard output
     #[arg(value_name = "DEST", default_value = ".")]
     destination: PathBuf,
     /// NAME is the digest of the content, SHA-256 or MD5 as `transship list --digest` shows it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "folder")]
     id: bool,
     #[command(flatten)]
     transfer: TransferArgs,
+    #[command(flatten)]
+    tree: TreeArgs,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  transship get bob:report.pdf
+  transship get bob:photos/sea.jpg pictures/ --on-conflict rename
+  transship get bob:backup.tar - | tar x
+  transship get --id bob:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 hello.txt
+
+Examples with folders:
+  transship get -r bob:photos                into ./photos
+  transship get -r bob:photos pictures       into pictures/photos, or as pictures if there is none
+  transship get -r bob:photos/ pictures      what is in it, into pictures
+  transship get -r bob: everything           all that bob has
+  transship get -a bob:site www --include '*.html' --exclude drafts/ --on-conflict newer
+  transship get -r bob:photos --dry-run      what would be moved?
+  The same command again moves only what is lacking. If some of it fails, the rest is moved (exit
+  code 23).";
+
 pub(crate) async fn run(context: &Context, args: &GetArgs) -> Result<(), CliError> {
+    if args.tree.wanted() {
+        let fetch = Fetch::new(&args.source, &args.destination, args.transfer.options(false), &args.tree)?;
+        return context.with_node(async |connection| fetch.run(context, connection).await).await;
+    }
     if context.ui.json() && args.destination.as_os_str() == "-" {
         return Err(CliError::usage("standard output can't take both the content and --json").hint("name a file as DEST"));
     }
@@ -143,8 +165,16 @@ mod tests {
     #[test]
     fn the_summary_names_the_file_as_the_person_would() {
         let file = LocalFile { folder: "/somewhere".into(), name: "x".into() };
-        let mut summary =
-            TransferSummary { name: "x".into(), size: 0, algorithm: DigestAlgorithm::Sha256, digest: String::new(), resumed: 0, skipped: false, elapsed: 0 };
+        let mut summary = TransferSummary {
+            name: "x".into(),
+            size: 0,
+            algorithm: DigestAlgorithm::Sha256,
+            digest: String::new(),
+            resumed: 0,
+            skipped: false,
+            elapsed: 0,
+            tree: None,
+        };
         assert_eq!(shown_place(Path::new("."), &file, &summary), "x");
         assert_eq!(shown_place(Path::new("missing/y"), &file, &summary), "missing/x");
         summary.name = "x (1)".into();

@@ -7,4 +7,7 @@ pub(crate) mod list;
 mod options;
 pub(crate) mod put;
 mod rate;
+mod shown;
 mod store;
+mod summary;
+mod tree;

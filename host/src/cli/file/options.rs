@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::units::{parse_size, parse_time};
+use crate::cli::units::{parse_rate, parse_size, parse_time};
 use crate::cli::wire::{ConflictPolicy, DigestAlgorithm, TransferOptions};
 
 /// The largest chunk.
@@ -16,10 +16,10 @@ pub(crate) struct TransferArgs {
     /// Over how many connections at the same time, 1 to 255 [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     streams: Option<u8>,
-    /// How much to ask for at a time, 1 byte to 16 MiB [default: 1M]
+    /// How much to ask for at a time, 1 byte to 16 MiB [default: 1M, less on a slow line]
     #[arg(long, value_name = "SIZE", value_parser = parse_chunk_size)]
     chunk_size: Option<u32>,
-    /// How many chunks may be under way, 1 to 1024 [default: as many as make 16 MiB]
+    /// How many chunks may be under way, 1 to 1024 [default: what the line takes, about 16 MiB]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     window: Option<u32>,
     /// What to do when the receiver has something of that name [default: fail]
@@ -37,6 +37,13 @@ pub(crate) struct TransferArgs {
     /// How often to ask again for a chunk before giving up, 0 to 100 [default: 5]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100))]
     retries: Option<u32>,
+    /// How much a second at most, from 1K [default: as much as the line takes]
+    #[arg(long, value_name = "RATE", value_parser = parse_limit)]
+    limit: Option<u64>,
+}
+
+fn parse_limit(text: &str) -> Result<u64, String> {
+    parse_rate(text, 1 << 10)
 }
 
 fn parse_chunk_size(text: &str) -> Result<u32, String> {
@@ -64,6 +71,8 @@ impl TransferArgs {
             by_id: by_id.then_some(true),
             timeout: self.timeout.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
             retries: self.retries,
+            limit: self.limit,
+            tree: None,
         }
     }
 
@@ -96,7 +105,7 @@ mod tests {
 
     #[test]
     fn every_option_arrives() {
-        let words = "--streams 255 --chunk-size 64k --window 7 --on-conflict rename --digest blake3 --digest-first --timeout 1.5 --retries 0";
+        let words = "--streams 255 --chunk-size 64k --window 7 --on-conflict rename --digest blake3 --digest-first --timeout 1.5 --retries 0 --limit 1.5M";
         let options = parse(&words.split(' ').collect::<Vec<_>>()).unwrap().options(true);
         let expected = TransferOptions {
             chunk_size: Some(65536),
@@ -108,6 +117,8 @@ mod tests {
             by_id: Some(true),
             timeout: Some(1500),
             retries: Some(0),
+            limit: Some(3 << 19),
+            tree: None,
         };
         assert_eq!(options, expected);
     }
@@ -122,6 +133,7 @@ mod tests {
             ("--window", "1025"),
             ("--timeout", "99ms"),
             ("--retries", "101"),
+            ("--limit", "1000"),
         ] {
             assert_eq!(parse(&[option, value]).unwrap_err().exit_code(), 2, "{option} {value}");
         }

@@ -45,6 +45,11 @@ impl Rate {
         }
     }
 
+    /// Something else is done than moving bytes, so that it is no standstill.
+    pub(super) fn alive(&mut self, now: Instant) {
+        self.moved = Some(now);
+    }
+
     /// What there is from now on is counted anew.
     pub(super) fn restart(&mut self) {
         *self = Self::default();

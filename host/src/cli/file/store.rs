@@ -76,7 +76,7 @@ pub(super) async fn run(
     let name = status.name.unwrap_or_else(|| name.into());
     let place = format!("{node}:{name}");
     let elapsed = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let summary = TransferSummary { name, size: status.bytes, algorithm: DigestAlgorithm::Sha256, digest, resumed: 0, skipped, elapsed };
+    let summary = TransferSummary { name, size: status.bytes, algorithm: DigestAlgorithm::Sha256, digest, resumed: 0, skipped, elapsed, tree: None };
     display.summary(&status.file_id, &summary, &place)
 }
 

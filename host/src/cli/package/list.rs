@@ -52,6 +52,7 @@ fn state(placed: &Placed, infos: Option<&[PackageInfo]>) -> (&'static str, Optio
     let Some(infos) = infos else { return (if placed.grants.stopped { "stopped" } else { "-" }, None) };
     match infos.iter().find(|info| info.id == id) {
         Some(PackageInfo { failed: Some(why), .. }) => ("failed", Some(why.clone())),
+        Some(PackageInfo { loading: true, .. }) => ("loading", None),
         Some(info) if info.digest != placed.package.digest() => ("older", Some(format!("another version of it does; `transship start {id}` replaces that"))),
         Some(_) => ("running", None),
         None => ("stopped", None),

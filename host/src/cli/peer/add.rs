@@ -4,7 +4,7 @@ use transship::peers::Peers;
 use transship::rights::Rights;
 use transship::ticket::Ticket;
 
-use super::rights::{check_drives, may_here, parse_allow, together};
+use super::rights::{Limit, check_drives, may_here, parse_allow, parse_limit, together};
 use super::show::as_json;
 use crate::cli::Context;
 use crate::cli::connect::Access;
@@ -28,6 +28,9 @@ pub(crate) struct AddArgs {
     /// What it may do with a drive: list, read and write, with commas between; can be given several times
     #[arg(long, value_name = "DRIVE=RIGHTS", value_parser = parse_allow)]
     allow: Vec<(String, Rights)>,
+    /// How much a second goes to it and comes from it at most, from 16K, or none
+    #[arg(long, value_name = "RATE", value_parser = parse_limit)]
+    limit: Option<Limit>,
 }
 
 pub(crate) async fn run(context: &Context, args: &AddArgs) -> Result<(), CliError> {
@@ -36,13 +39,21 @@ pub(crate) async fn run(context: &Context, args: &AddArgs) -> Result<(), CliErro
     let (peer, known) = match context.access().await? {
         Access::Running(client) => {
             check_drives(context, given, &client.drives().await?)?;
-            client.add_peer(&args.ticket.to_string(), args.name.as_deref(), allow.as_deref()).await?
+            let (peer, known) = client.add_peer(&args.ticket.to_string(), args.name.as_deref(), allow.as_deref()).await?;
+            match args.limit {
+                Some(Limit(limit)) => (client.limit_peer(&peer.name, limit).await?, known),
+                None => (peer, known),
+            }
         }
         Access::Alone(home, _lock) => {
             check_drives(context, given, &transship::node::drives_of(&home))?;
             let peers = Peers::open(&home.peers_path(), &home.identity()?).map_err(Refusal::from)?;
             let added = peers.add(&args.ticket, args.name.as_deref(), allow.clone().map(|allow| allow.into_iter().collect())).map_err(Refusal::from)?;
-            (PeerInfo::from(added.peer), added.known)
+            let peer = match args.limit {
+                Some(Limit(limit)) => peers.limit(&added.peer.name, limit).map_err(Refusal::from)?,
+                None => added.peer,
+            };
+            (PeerInfo::from(peer), added.known)
         }
     };
     let (name, may) = (&peer.name, may_here(&peer));

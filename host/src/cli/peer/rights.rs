@@ -1,15 +1,27 @@
 //! What a peer may do, as it is typed, checked against the drives that there are, and shown.
 
+use std::time::Duration;
+
 use transship::control::PeerInfo;
+use transship::link::LEAST_LIMIT;
 use transship::rights::Rights;
 
 use super::show::show_allow;
 use crate::cli::Context;
 use crate::cli::error::{CliError, Kind};
+use crate::cli::units::{parse_rate, show_rate};
 
 pub(super) fn parse_allow(text: &str) -> Result<(String, Rights), String> {
     let (drive, rights) = text.rsplit_once('=').ok_or_else(|| format!("'{text}' has no '=': write DRIVE=list,read,write"))?;
     Ok((drive.into(), rights.parse().map_err(|error| format!("{error}"))?))
+}
+
+/// What a peer is limited to, in bytes a second, or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limit(pub(super) Option<u64>);
+
+pub(super) fn parse_limit(text: &str) -> Result<Limit, String> {
+    if text == "none" { Ok(Limit(None)) } else { parse_rate(text, LEAST_LIMIT).map(|limit| Limit(Some(limit))) }
 }
 
 /// The same, where nothing is a right too.
@@ -71,7 +83,8 @@ pub(super) fn may_here(peer: &PeerInfo) -> String {
     if peer.allow.iter().all(|(_, rights)| *rights == Rights::NONE) {
         return format!("may do nothing here (allow something with `transship peer allow {} files=list,read`, for instance)", peer.name);
     }
-    format!("may here: {}", show_allow(&peer.allow))
+    let limit = peer.limit.map(|limit| format!(", at most {}", show_rate(limit, Duration::from_secs(1))));
+    format!("may here: {}{}", show_allow(&peer.allow), limit.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -87,6 +100,12 @@ mod tests {
         assert_eq!([parse_change("files=").unwrap(), parse_change("files=none").unwrap()], [("files".into(), Rights::NONE), ("files".into(), Rights::NONE)]);
         assert!(parse_change("files").is_err() && parse_change("files=raed").is_err());
         assert_eq!(show_allow(&[("a".into(), read), ("b".into(), Rights::NONE)]), "a=list,read b=none");
+    }
+
+    #[test]
+    fn a_limit_is_a_rate_that_a_link_can_keep_or_none() {
+        assert_eq!([parse_limit("2M").unwrap(), parse_limit("none").unwrap()], [Limit(Some(2 << 20)), Limit(None)]);
+        assert!(parse_limit("1K").is_err() && parse_limit("fast").is_err());
     }
 
     #[test]

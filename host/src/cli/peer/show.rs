@@ -11,7 +11,7 @@ use crate::cli::error::CliError;
 /// A peer as one JSON object.
 pub(super) fn as_json(peer: &PeerInfo) -> serde_json::Value {
     let allow: serde_json::Map<_, _> = peer.allow.iter().map(|(drive, rights)| (drive.clone(), json!(rights))).collect();
-    json!({"name": peer.name, "key": peer.key.to_string(), "address": peer.address, "allow": allow})
+    json!({"name": peer.name, "key": peer.key.to_string(), "address": peer.address, "allow": allow, "limit": peer.limit})
 }
 
 /// `files=list,read drafts=list`.

@@ -10,7 +10,7 @@ use crate::cli::wire::{CancelRequest, Request, Response};
 
 /// Stop a transfer of the running node, or throw away what is kept of one that was stopped.
 ///
-/// Nothing is left of it, unless --keep: then the same get or put goes on later where it stopped.
+/// Nothing is left of it, unless --keep: then the same get or put goes on later where it stopped. Of a folder, the files that are complete stay in either case.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  transship cancel 7f3a\n  transship cancel 7f3a --keep")]
 pub(crate) struct CancelArgs {
@@ -33,7 +33,7 @@ pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<(), CliE
     let request = Request::Cancel(CancelRequest { id, keep: args.keep });
     match connection.ask(&request, &connection.info.name, ANSWER_TIME, &[]).await? {
         Response::Cancelled(status) => {
-            let kept = if args.keep { "what has arrived is kept" } else { "nothing is kept" };
+            let kept = if args.keep { "what has arrived is kept" } else { "nothing that is incomplete is kept" };
             let text = format!("stopped {} after {}; {kept}", plain(&status.name), show_size(status.bytes_done));
             context.ui.done(&as_json(&status), &text)
         }

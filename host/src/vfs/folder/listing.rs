@@ -6,13 +6,15 @@ use cap_std::fs::Dir;
 use rustix::io::Errno;
 
 use super::{describe, look, open_to_read};
-use crate::vfs::{DirectoryEntry, DirectoryPage, VfsError, name};
+use crate::vfs::{DirectoryEntry, DirectoryPage, MAX_UNNAMED, VfsError, name};
 
 /// See [`crate::vfs::backend::DirectoryBackend::entries`].
 pub(super) fn page(directory: &Dir, after: Option<&str>, limit: usize, shown: &dyn Fn(&str) -> bool) -> Result<DirectoryPage, VfsError> {
+    let first = after.is_none();
     let mut after = after.map(String::from);
     loop {
-        let mut names = smallest(directory, after.as_deref(), limit + 1, shown).map_err(|error| VfsError::from_system(&error.into(), "the directory"))?;
+        let (mut names, mut unnamed) =
+            smallest(directory, after.as_deref(), limit + 1, shown).map_err(|error| VfsError::from_system(&error.into(), "the directory"))?;
         let more = names.len() > limit;
         if more {
             names.pop_last();
@@ -32,18 +34,33 @@ pub(super) fn page(directory: &Dir, after: Option<&str>, limit: usize, shown: &d
             after = last;
             continue;
         }
-        return Ok(DirectoryPage { entries, more });
+        if !first {
+            unnamed.clear();
+        }
+        return Ok(DirectoryPage { entries, more, unnamed });
     }
 }
 
-/// The `count` smallest names greater than `after`, each with its spelling in the directory where that differs.
-fn smallest(directory: &Dir, after: Option<&str>, count: usize, shown: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Option<String>>, Errno> {
-    let mut names = BTreeMap::new();
+/// The names of a page, each with its spelling in the directory where that differs; and what no path can name.
+type Names = (BTreeMap<String, Option<String>>, Vec<String>);
+
+/// The `count` smallest names greater than `after`.
+fn smallest(directory: &Dir, after: Option<&str>, count: usize, shown: &dyn Fn(&str) -> bool) -> Result<Names, Errno> {
+    let (mut names, mut unnamed) = (BTreeMap::new(), Vec::new());
     for entry in rustix::fs::Dir::new(open_to_read(directory)?)? {
         let entry = entry?;
+        let lossy = entry.file_name().to_string_lossy();
+        if lossy == "." || lossy == ".." {
+            continue;
+        }
         // What is no Unicode text has no name here.
-        let Ok(spelling) = entry.file_name().to_str() else { continue };
-        let Some(name) = name::shown(spelling) else { continue };
+        let named = entry.file_name().to_str().ok().and_then(|spelling| name::shown(spelling).map(|name| (spelling, name)));
+        let Some((spelling, name)) = named else {
+            if unnamed.len() < MAX_UNNAMED && shown(&lossy) {
+                unnamed.push(lossy.escape_debug().to_string());
+            }
+            continue;
+        };
         let in_page = after.is_none_or(|after| name.as_str() > after) && (names.len() < count || names.last_key_value().is_some_and(|(last, _)| name < *last));
         if !in_page || !shown(&name) {
             continue;
@@ -58,5 +75,5 @@ fn smallest(directory: &Dir, after: Option<&str>, count: usize, shown: &dyn Fn(&
             names.pop_last();
         }
     }
-    Ok(names)
+    Ok((names, unnamed))
 }

@@ -1,16 +1,17 @@
 //! An open file of the machine.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::sync::OnceLock;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{Mode, fchmod, fstat};
+use rustix::io::{ReadWriteFlags, preadv2};
 use rustix::process::umask;
 
 use super::{describe, system};
-use crate::blob::{BlobError, ReadAt};
+use crate::blob::{BlobError, ReadAt, Stamp};
 use crate::vfs::backend::FileBackend;
 use crate::vfs::{Metadata, RelativePath, VfsError, words};
 
@@ -37,6 +38,24 @@ impl ReadAt for OpenFile {
             io::ErrorKind::UnexpectedEof => BlobError::Changed,
             _ => BlobError::Io(format!("{}: {}", self.path, words(&error))),
         })
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        let metadata = self.file.metadata().ok()?;
+        let (modified, changed) = ((metadata.mtime(), metadata.mtime_nsec()), (metadata.ctime(), metadata.ctime_nsec()));
+        Some(Stamp { device: metadata.dev(), inode: metadata.ino(), size: metadata.len(), modified, changed })
+    }
+
+    fn read_now(&self, buffer: &mut [u8], offset: u64) -> bool {
+        let mut done = 0;
+        while let Some(rest) = buffer.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            // The system says so if it would have to wait, or can't tell.
+            match preadv2(&self.file, &mut [IoSliceMut::new(rest)], offset + done as u64, ReadWriteFlags::NOWAIT) {
+                Ok(0) | Err(_) => return false,
+                Ok(read) => done += read,
+            }
+        }
+        true
     }
 }
 
@@ -84,7 +103,7 @@ impl FileBackend for OpenFile {
 }
 
 /// The file mode creation mask that the process began with. It can be read only by setting it, so it is read once; a file that another thread makes in that moment is its owner's alone.
-fn forbidden() -> Mode {
+pub(super) fn forbidden() -> Mode {
     static MASK: OnceLock<Mode> = OnceLock::new();
     *MASK.get_or_init(|| {
         let mask = umask(Mode::RWXG | Mode::RWXO);

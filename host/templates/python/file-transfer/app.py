@@ -46,7 +46,7 @@ class Fetcher:
                 return "progress"
             case {"fetch": {"node": str(node), "name": str(name)}}:
                 place = file_transfer_worker.Location("files", name)
-                options = TransferOptions(None, None, None, ConflictPolicy.RENAME, None, None, None, None, None)
+                options = TransferOptions(None, None, None, ConflictPolicy.RENAME, None, None, None, None, None, None, None)
                 request = file_transfer_worker.DownloadRequest(name, Address(node, MANAGER), True, place, None, None, options)
                 # This function is the package file-transfer's. It starts a worker as a child of this process and returns at once.
                 id = file_transfer_worker.start_download_with(self.our, request, [])

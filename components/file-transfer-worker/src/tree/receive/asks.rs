@@ -1,0 +1,203 @@
+//! What the sender was asked and has not answered: plain state. A question that is not answered in time, or is lost with the link, is asked again, under another number.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use file_transfer_types::protocol::{FileRequest, FilesRequest, InternalRequest, PartRequest};
+
+use crate::receive::Retry;
+use crate::receive::rate::Rate;
+use crate::receive::window::Window;
+
+/// How many questions are open at a time: far more than are needed to fill any line.
+const QUESTIONS: usize = 256;
+
+/// A question, and what its answer is for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Question {
+    /// A page of entries.
+    Page(u32),
+    /// Small files.
+    Files(FilesRequest),
+    /// A range of a large one, of its attempt of this number.
+    Part(PartRequest, u32),
+    /// The digest of a file.
+    Digest(FileRequest),
+}
+
+impl Question {
+    /// As it is asked.
+    pub(super) fn request(&self) -> InternalRequest {
+        match self {
+            Self::Page(number) => InternalRequest::Page(*number),
+            Self::Files(asked) => InternalRequest::Files(asked.clone()),
+            Self::Part(asked, _) => InternalRequest::Part(*asked),
+            Self::Digest(asked) => InternalRequest::DigestOf(*asked),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Flight {
+    question: Question,
+    /// How many bytes are expected.
+    bytes: u64,
+    tries: u32,
+    /// When it was asked, in microseconds.
+    asked: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Asks {
+    retries: u32,
+    window: Window,
+    rate: Option<Rate>,
+    next: u32,
+    in_flight: BTreeMap<u32, Flight>,
+    again: VecDeque<Flight>,
+}
+
+impl Asks {
+    /// Each question is asked again at most so often. `window` says how much may be under way, and `limit` how many bytes a second.
+    pub(super) fn new(retries: u32, window: Window, limit: Option<u64>) -> Self {
+        Self { retries, window, rate: limit.map(Rate::new), next: 0, in_flight: BTreeMap::new(), again: VecDeque::new() }
+    }
+
+    /// A new question, whose answer has so many bytes: its number. It counts as asked.
+    pub(super) fn ask(&mut self, question: Question, bytes: u64, now: u64) -> u32 {
+        self.fly(Flight { question, bytes, tries: 0, asked: now }, now)
+    }
+
+    fn fly(&mut self, flight: Flight, now: u64) -> u32 {
+        if let Some(rate) = &mut self.rate {
+            rate.ask(flight.bytes, now);
+        }
+        let flight = Flight { asked: now, ..flight };
+        let number = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.in_flight.insert(number, flight);
+        number
+    }
+
+    /// The next question that is to be asked again, and its new number.
+    pub(super) fn again(&mut self, now: u64) -> Option<(u32, InternalRequest)> {
+        let flight = self.again.pop_front()?;
+        let request = flight.question.request();
+        Some((self.fly(flight, now), request))
+    }
+
+    /// Whether a question whose answer has so many bytes may be asked now.
+    pub(super) fn has_room(&self, bytes: u64, now: u64) -> bool {
+        let large = self.in_flight.values().filter(|flight| flight.bytes > 0).count() + self.again.len();
+        self.open() < QUESTIONS && self.window.has_room(large, self.bytes(), bytes) && self.pause(now).is_none()
+    }
+
+    /// How long to wait before more may be asked for, in microseconds, if there is a limit.
+    pub(super) fn pause(&self, now: u64) -> Option<u64> {
+        self.rate.as_ref().map(|rate| rate.wait(now)).filter(|wait| *wait > 0)
+    }
+
+    /// The most bytes to ask for at a time.
+    pub(super) fn chunk(&self, most: u32) -> u32 {
+        self.rate.as_ref().map_or(most, |rate| u32::try_from(rate.chunk()).map_or(most, |chunk| chunk.min(most)))
+    }
+
+    /// The question of this number is answered. None: nobody waits for the answer.
+    pub(super) fn answered(&mut self, number: u32, now: u64) -> Option<Question> {
+        let flight = self.in_flight.remove(&number)?;
+        if flight.bytes > 0 {
+            self.window.arrived(flight.bytes, flight.asked, now);
+        }
+        Some(flight.question)
+    }
+
+    /// It was not answered in time.
+    pub(super) fn timed_out(&mut self, number: u32, now: u64) -> Retry {
+        let Some(mut flight) = self.in_flight.remove(&number) else { return Retry::Again };
+        self.window.late(now);
+        flight.tries += 1;
+        let retry = if flight.tries > self.retries { Retry::GiveUp } else { Retry::Again };
+        self.again.push_back(flight);
+        retry
+    }
+
+    /// It was lost with the link, which does not count against its retries.
+    pub(super) fn dropped(&mut self, number: u32) {
+        self.again.extend(self.in_flight.remove(&number));
+    }
+
+    /// How many bytes are asked for and not there.
+    pub(super) fn bytes(&self) -> u64 {
+        self.in_flight.values().chain(&self.again).map(|flight| flight.bytes).sum()
+    }
+
+    /// How many questions are asked and not answered.
+    pub(super) fn open(&self) -> usize {
+        self.in_flight.len() + self.again.len()
+    }
+
+    /// Whether answers are waited for: then their time-outs tell whether the sender lives.
+    pub(super) fn waiting(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(window: Window, limit: Option<u64>) -> Asks {
+        Asks::new(2, window, limit)
+    }
+
+    #[test]
+    fn every_question_is_open_until_it_is_answered() {
+        let mut asks = asks(Window::fixed(9), None);
+        let (first, second) = (asks.ask(Question::Page(0), 10, 0), asks.ask(Question::Page(1), 20, 0));
+        assert_eq!((asks.bytes(), asks.open()), (30, 2));
+        assert_eq!(asks.answered(first, 1), Some(Question::Page(0)));
+        assert_eq!(asks.answered(first, 1), None, "a second answer is for nobody");
+        asks.dropped(second);
+        assert_eq!((asks.bytes(), asks.open(), asks.waiting()), (20, 1, false));
+        let (third, request) = asks.again(2).unwrap();
+        assert_eq!(request, InternalRequest::Page(1));
+        assert_eq!(asks.answered(second, 3), None, "too late, since it was asked again");
+        assert!(asks.answered(third, 3).is_some() && asks.open() == 0);
+    }
+
+    #[test]
+    fn a_question_is_asked_again_as_often_as_allowed_and_a_lost_link_does_not_count() {
+        let mut asks = asks(Window::fixed(9), None);
+        let mut number = asks.ask(Question::Page(0), 0, 0);
+        for _ in 0..10 {
+            asks.dropped(number);
+            number = asks.again(0).unwrap().0;
+        }
+        for _ in 0..2 {
+            assert_eq!(asks.timed_out(number, 0), Retry::Again);
+            number = asks.again(0).unwrap().0;
+        }
+        assert_eq!(asks.timed_out(number, 0), Retry::GiveUp);
+    }
+
+    #[test]
+    fn no_more_is_asked_for_than_the_window_and_the_limit_allow() {
+        let mut fixed = asks(Window::fixed(2), None);
+        fixed.ask(Question::Page(0), 0, 0);
+        assert!(fixed.has_room(10, 0));
+        fixed.ask(Question::Page(1), 10, 0);
+        fixed.ask(Question::Page(2), 10, 0);
+        assert!(!fixed.has_room(10, 0));
+
+        let mut limited = asks(Window::adaptive(0), Some(1_000_000));
+        assert_eq!(limited.chunk(1 << 20), 50_000);
+        let mut now = 0;
+        for _ in 0..4 {
+            limited.ask(Question::Page(0), 50_000, now);
+            let pause = limited.pause(now).unwrap_or_default();
+            assert_eq!(limited.has_room(1, now), pause == 0);
+            now += pause;
+        }
+        assert!((100_000..=200_000).contains(&now), "200,000 bytes at 1,000,000 a second, of which some at once: {now}");
+    }
+}

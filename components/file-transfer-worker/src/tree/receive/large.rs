@@ -1,0 +1,260 @@
+//! A file of the tree that comes in parts. It is written where it waits for its name: one that is worth resuming to a partial file with a journal, as if it were transferred alone, all others to the stage.
+
+use file_transfer_types::errors::{Side, from_vfs};
+use file_transfer_types::protocol::{FileRequest, PartRequest, SizeRequest, TreeEntry};
+use file_transfer_types::ranges::RangeSet;
+use file_transfer_types::types::{DigestMismatch, TransferError};
+use transship_guest::bindings::transship::host::digests;
+use transship_guest::drive::{Directory, File};
+use transship_guest::message::{Blob, Completion};
+use transship_guest::{hex, warn};
+
+use super::plan::How;
+use super::stage::Stage;
+use crate::clock::{micros, now};
+use crate::receive::durable::Durable;
+use crate::receive::flow::Flow;
+use crate::receive::partial::Partial;
+use crate::receive::place::Place;
+use crate::receive::publish::{self, Published};
+use crate::receive::window::Window;
+use crate::session::Session;
+use crate::tree::algorithm;
+use crate::wire::Ask;
+
+/// From this size on a file is worth resuming.
+const JOURNALED: u64 = 16 << 20;
+
+/// Where its bytes go.
+enum Sink {
+    /// Into the stage, under this number.
+    Staged(File, u64),
+    /// Into a partial file.
+    Journaled { partial: Box<Partial>, place: Place, durable: Durable },
+}
+
+/// How far it is, when all parts are there.
+enum Step {
+    /// They are not.
+    Fetching,
+    /// It was there in part already, so its digest is compared as a whole: what the sender says, what is computed here, and by which operation.
+    Comparing { expected: Option<String>, found: Option<String>, operation: u64 },
+    /// It is being synced, by this operation.
+    Syncing(u64),
+}
+
+/// See the module.
+pub(super) struct Large {
+    /// Its page, and its place in it.
+    pub(super) of: FileRequest,
+    /// As it was listed.
+    pub(super) entry: TreeEntry,
+    /// How it gets its name.
+    pub(super) how: How,
+    offer: SizeRequest,
+    flow: Flow,
+    chunk: u32,
+    algorithm: digests::Algorithm,
+    sink: Sink,
+    step: Step,
+    /// How many bytes were there already.
+    pub(super) resumed: u64,
+    /// How often it was begun anew.
+    pub(super) attempt: u32,
+}
+
+/// What follows from an event.
+pub(super) enum Next {
+    /// More events.
+    Wait,
+    /// Its digest must be asked for.
+    AskDigest,
+    /// It is complete in the stage, under this number.
+    Staged(u64),
+    /// It has its name, or not.
+    Named(Result<Published, TransferError>),
+}
+
+impl Large {
+    /// Opens what it is written to. `path` is that of the tree's folder in the drive, `source` that of the tree at the sender.
+    pub(super) fn open(session: &Session, root: &Directory, stage: &mut Stage, what: Opening<'_>) -> Result<Self, TransferError> {
+        let Opening { of, entry, how, drive, path, source, slot, chunk } = what;
+        let offer = SizeRequest {
+            name: entry.path.clone(),
+            size: entry.size,
+            modified: entry.modified,
+            permissions: entry.permissions,
+            digest: None,
+            max_chunk: chunk,
+        };
+        let (sink, there) = if entry.size >= JOURNALED {
+            let target = if path.is_empty() { entry.path.clone() } else { format!("{path}/{}", entry.path) };
+            let place = Place::open(drive, &target)?;
+            let identity = [session.node.as_str(), source, &entry.path, &slot.to_string()].join("\n");
+            let (partial, there, restarted) = Partial::open(&place, &identity, &session.node, &offer, session.settings.digest)?;
+            if let Some(why) = restarted {
+                warn!("{}: starting over: {why}", entry.path);
+            }
+            let durable = Durable::new(there.ranges.clone(), now());
+            (Sink::Journaled { partial: Box::new(partial), place, durable }, there.ranges)
+        } else {
+            let (file, number) = stage.open(root)?;
+            (Sink::Staged(file, number), RangeSet::default())
+        };
+        let resumed = there.total();
+        let flow = Flow::new(entry.size, there, chunk, Window::fixed(u32::MAX), None, 0, 0);
+        Ok(Self { of, entry, how, offer, flow, chunk, algorithm: algorithm(session.settings.digest), sink, step: Step::Fetching, resumed, attempt: 0 })
+    }
+
+    /// The next part to ask for.
+    pub(super) fn next(&mut self) -> Option<PartRequest> {
+        let Ask { offset, length, .. } = self.flow.next(micros())?;
+        Some(PartRequest { page: self.of.page, file: self.of.file, offset, length })
+    }
+
+    /// Whether all parts are asked for.
+    pub(super) fn complete(&self) -> bool {
+        self.flow.complete()
+    }
+
+    /// A part came, whose digest agrees.
+    pub(super) fn part(&mut self, asked: &PartRequest, attempt: u32, bytes: &Blob) -> Result<u64, TransferError> {
+        let ask = Ask { offset: asked.offset, length: asked.length, attempt };
+        if !self.flow.wants(ask, bytes.length()) {
+            return Ok(0);
+        }
+        match &mut self.sink {
+            Sink::Staged(file, _) => {
+                file.write_blob(asked.offset, bytes).map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?;
+                self.flow.written(ask, micros());
+            }
+            Sink::Journaled { partial, durable, .. } => {
+                partial.write(asked.offset, bytes)?;
+                self.flow.written(ask, micros());
+                if durable.due(self.flow.received(), now()) {
+                    durable.begun(partial.start_sync(), self.flow.received(), now());
+                }
+            }
+        }
+        Ok(asked.length)
+    }
+
+    /// What follows when all parts are there.
+    pub(super) fn finish(&mut self) -> Result<Next, TransferError> {
+        if !self.flow.complete() {
+            return Ok(Next::Wait);
+        }
+        match &mut self.sink {
+            Sink::Staged(file, number) => {
+                let set = file.set_modified(self.entry.modified).and_then(|()| file.set_permissions(self.entry.permissions & 0o777));
+                if let Err(error) = set {
+                    warn!("{}: time and permissions of the source can't be set: {error:?}", self.entry.path);
+                }
+                Ok(Next::Staged(*number))
+            }
+            Sink::Journaled { partial, .. } if self.resumed > 0 => {
+                let all = partial.read(0, self.entry.size)?;
+                let operation = digests::start_digest(self.algorithm, &all);
+                self.step = Step::Comparing { expected: None, found: None, operation };
+                Ok(Next::AskDigest)
+            }
+            Sink::Journaled { .. } => self.seal(),
+        }
+    }
+
+    /// The sender has said what its digest is.
+    pub(super) fn told(&mut self, digest: String) -> Result<Next, TransferError> {
+        if let Step::Comparing { expected, .. } = &mut self.step {
+            *expected = Some(digest);
+        }
+        self.compare()
+    }
+
+    /// An operation of its own is done. None: it was none of its own.
+    pub(super) fn completed(&mut self, completion: &Completion) -> Option<Result<Next, TransferError>> {
+        let failed = |text: &String| TransferError::Failed(text.clone());
+        match (&mut self.step, &mut self.sink) {
+            (Step::Comparing { found, operation, .. }, _) if *operation == completion.operation => Some(match &completion.outcome {
+                Ok(digest) => {
+                    *found = Some(hex::encode(digest));
+                    self.compare()
+                }
+                Err(text) => Err(failed(text)),
+            }),
+            (Step::Syncing(operation), Sink::Journaled { partial, place, .. }) if *operation == completion.operation => Some(match &completion.outcome {
+                Ok(_) => Ok(Next::Named(publish::run(place, partial, &self.offer, self.how.policy()))),
+                Err(text) => Err(failed(text)),
+            }),
+            (_, Sink::Journaled { partial, durable, .. }) if durable.is(completion.operation) => Some(match &completion.outcome {
+                Ok(_) => partial.note(&durable.done()).map(|()| Next::Wait),
+                Err(text) => Err(failed(text)),
+            }),
+            _ => None,
+        }
+    }
+
+    fn compare(&mut self) -> Result<Next, TransferError> {
+        let Step::Comparing { expected: Some(expected), found: Some(found), .. } = &self.step else { return Ok(Next::Wait) };
+        if expected.eq_ignore_ascii_case(found) {
+            return self.seal();
+        }
+        let (expected, found) = (expected.clone(), found.clone());
+        // What an earlier attempt left is what is wrong, most likely. Once: the next takes nothing on trust.
+        if self.attempt > 0 {
+            return Err(TransferError::DigestMismatch(DigestMismatch { name: self.entry.path.clone(), expected, found }));
+        }
+        warn!("{}: what an earlier attempt left does not fit ({found} and not {expected}): starting over", self.entry.path);
+        if let Sink::Journaled { partial, durable, .. } = &mut self.sink {
+            partial.start_over()?;
+            *durable = Durable::new(RangeSet::default(), now());
+        }
+        self.attempt += 1;
+        self.resumed = 0;
+        self.flow = Flow::new(self.entry.size, RangeSet::default(), self.chunk, Window::fixed(u32::MAX), None, 0, self.attempt);
+        self.step = Step::Fetching;
+        Ok(Next::Wait)
+    }
+
+    /// Gives it its time and permissions, and begins to make it safe.
+    fn seal(&mut self) -> Result<Next, TransferError> {
+        if let Sink::Journaled { partial, .. } = &self.sink {
+            partial.seal(&self.offer)?;
+            self.step = Step::Syncing(partial.start_sync());
+        }
+        Ok(Next::Wait)
+    }
+
+    /// It does not get its name: leaves nothing, or, if it is to be kept, what a later attempt goes on with.
+    pub(super) fn give_up(mut self, root: &Directory, stage: &Stage, keep: bool) {
+        match &mut self.sink {
+            Sink::Staged(_, number) => stage.discard(root, *number),
+            Sink::Journaled { partial, place, durable } if keep && !partial.is_empty() => {
+                let saved = partial.sync().and_then(|()| partial.note(&self.flow.received().without(durable.safe())));
+                if let Err(error) = saved {
+                    warn!("{}: some of what has arrived will have to be fetched again: {error:?}", place.path());
+                }
+            }
+            Sink::Journaled { partial, place, .. } => partial.remove(place),
+        }
+    }
+}
+
+/// What a large file is opened with.
+pub(super) struct Opening<'a> {
+    /// Its page, and its place in it.
+    pub(super) of: FileRequest,
+    /// As it was listed.
+    pub(super) entry: TreeEntry,
+    /// How it gets its name.
+    pub(super) how: How,
+    /// The drive.
+    pub(super) drive: &'a str,
+    /// The path of the tree's folder in the drive.
+    pub(super) path: &'a str,
+    /// The name of the tree at the sender.
+    pub(super) source: &'a str,
+    /// What keeps transfers to one place apart.
+    pub(super) slot: u32,
+    /// Bytes in a part.
+    pub(super) chunk: u32,
+}

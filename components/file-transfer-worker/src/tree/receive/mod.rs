@@ -1,0 +1,429 @@
+//! The receiving side of a tree: it drives. It asks for the entries, makes the folders, finds out which files it lacks, asks for these, and gives them their names when they are safe.
+//!
+//! [`asks`] knows what was asked, [`plan`] decides about a file, [`stage`] and [`large`] hold what waits for its name, [`tally`] counts. What fails with one file is told at the end and harms no other; what ends the transfer leaves
+//! the files that have their names, and nothing half-done: the same request goes on from there, since what is equal is not moved again.
+
+mod asks;
+mod contents;
+mod entries;
+mod large;
+mod plan;
+mod stage;
+mod tally;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use file_transfer_types::errors::{Side, from_send, from_vfs, keeps};
+use file_transfer_types::names;
+use file_transfer_types::options::Tree;
+use file_transfer_types::protocol::{FileRequest, FilesRequest, InternalRequest, InternalResponse, TreeEntry, TreePage};
+use file_transfer_types::types::{NoSpace, TransferError, TransferState, TransferSummary};
+use transship_guest::drive::{Directory, FileKind, Metadata, Rights, VfsError, open_drive};
+use transship_guest::message::{Blob, Completion, SendErrorKind};
+
+use super::PAGES_AHEAD;
+use crate::clock::{micros, now};
+use crate::receive::window::Window;
+use crate::receive::{self, Job, LAST_WORDS, Retry};
+use crate::rivals;
+use crate::session::{Event, Session};
+use asks::{Asks, Question};
+use large::Large;
+use plan::How;
+use stage::Stage;
+use tally::Tally;
+
+/// How many large files are received at a time.
+const LARGES: usize = 4;
+
+/// How long the sync of what is complete may take when a transfer ends early, in milliseconds.
+const LAST_SYNC: u64 = 10_000;
+
+/// What is still to be asked for.
+#[derive(Debug)]
+enum Todo {
+    /// Small files, and how many bytes they have.
+    Files(FilesRequest, u64),
+    /// A large file.
+    Large(FileRequest, How),
+    /// A file that may be equal to what is there.
+    Compare(FileRequest, Option<Metadata>),
+}
+
+/// A page of which not all files are done.
+#[derive(Debug)]
+struct Page {
+    entries: Vec<TreeEntry>,
+    /// How the files get their names that are fetched.
+    how: BTreeMap<u32, How>,
+    /// How many files are to be fetched or compared.
+    left: usize,
+}
+
+/// Where the tree goes.
+struct Target {
+    /// The drive's full name.
+    drive: String,
+    /// The path of the folder in the drive; empty for its root.
+    path: String,
+    /// The folder. None: it is not there, and nothing is to be made (a dry run).
+    root: Option<Directory>,
+    /// The folders that were made for it.
+    made: Vec<String>,
+}
+
+struct Receiving<'a> {
+    session: &'a mut Session,
+    tree: &'a Tree,
+    root: Option<Directory>,
+    drive: String,
+    path: String,
+    source: String,
+    slot: u32,
+    /// Bytes to ask for at a time, at most.
+    chunk: u32,
+    asks: Asks,
+    /// A tick comes when more may be asked for.
+    waking: bool,
+    todo: VecDeque<Todo>,
+    /// Pages that came before their turn.
+    arrived: BTreeMap<u32, TreePage>,
+    /// Pages of which not all files are done.
+    pages: BTreeMap<u32, Page>,
+    /// The next page to ask for, and the next to be dealt with.
+    asked_pages: u32,
+    next_page: u32,
+    /// There are no more pages.
+    last_page: bool,
+    larges: Vec<Large>,
+    /// Digests of what is here, by operation: of which file, and what the sender says, and what was found, as far as known.
+    comparing: Vec<contents::Comparison>,
+    stage: Stage,
+    tally: Tally,
+    /// Folders and what they are to be like at the end.
+    folders: Vec<TreeEntry>,
+    /// The last sync, of all names.
+    last_sync: Option<u64>,
+    /// Bytes and files that are to be moved, as far as known.
+    bytes_planned: u64,
+    files_listed: u64,
+    /// The sender has ended: since when that is known, and the error if it has not said why.
+    gone: Option<(u64, TransferError)>,
+}
+
+/// Receives a tree.
+pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<TransferSummary, TransferError> {
+    if let Some(from) = job.from.clone() {
+        session.set_counterpart(from);
+    }
+    names::check_folder(&job.name)?;
+    let mut target = Target::open(job, tree.dry_run)?;
+    let node = session.node.clone();
+    let hash = |slot: u32| receive::hash(&[node.as_str(), &job.name, "tree", &slot.to_string()].join("\n"));
+    let left = |slot| {
+        let root = target.root.as_ref();
+        root.zip(hash(slot).ok()).is_some_and(|(root, hash)| matches!(root.find(&Stage::path(&hash)), Ok(Some(_))))
+    };
+    let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
+    let stage = Stage::new(&hash(slot)?);
+    let outcome = (|| {
+        if let Some(root) = &target.root {
+            stage.remove(root);
+        }
+        if let Some((to, request)) = &job.ask {
+            receive::ask(session, to, request)?;
+        }
+        session.enter(TransferState::Transferring);
+        let settings = &session.settings;
+        let window = if settings.adaptive { Window::adaptive(micros()) } else { Window::fixed(settings.window(settings.chunk)) };
+        let asks = Asks::new(settings.retries, window, settings.limit);
+        let mut receiving = Receiving {
+            chunk: asks.chunk(settings.chunk),
+            asks,
+            session,
+            tree,
+            root: target.root.take(),
+            drive: target.drive.clone(),
+            path: target.path.clone(),
+            source: job.name.clone(),
+            slot,
+            waking: false,
+            todo: VecDeque::new(),
+            arrived: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            asked_pages: 0,
+            next_page: 0,
+            last_page: false,
+            larges: Vec::new(),
+            comparing: Vec::new(),
+            stage,
+            tally: Tally::new(),
+            folders: Vec::new(),
+            last_sync: None,
+            bytes_planned: 0,
+            files_listed: 0,
+            gone: None,
+        };
+        let outcome = receiving.fetch();
+        receiving.end(outcome)
+    })();
+    if outcome.is_err() {
+        // Those that were made for nothing.
+        target.remove_folders();
+    }
+    outcome.map_err(|error| match error {
+        TransferError::NoSpace(space) if space.drive.is_empty() => TransferError::NoSpace(NoSpace { drive: target.drive.clone(), ..space }),
+        other => other,
+    })
+}
+
+impl Target {
+    fn open(job: &Job, dry_run: bool) -> Result<Self, TransferError> {
+        let path = names::check_folder(&job.local.name)?;
+        let fail = |error| from_vfs(error, path, Side::Receiver);
+        let drive = open_drive(&job.local.drive).map_err(fail)?;
+        if !drive.rights().contains(Rights::all()) {
+            return Err(TransferError::Denied(format!("receiving a tree needs the rights list, read and write for the drive {}", job.local.drive)));
+        }
+        let mut target = Self { drive: job.local.drive.clone(), path: path.to_owned(), root: None, made: Vec::new() };
+        if path.is_empty() {
+            target.root = Some(drive);
+            return Ok(target);
+        }
+        for above in names::ancestors(path) {
+            match drive.find(above) {
+                Ok(Some(found)) if found.kind == FileKind::Directory => {}
+                Ok(Some(_)) | Err(VfsError::NotADirectory(_)) => return Err(TransferError::InvalidRequest(format!("{above} is no folder"))),
+                Ok(None) => target.made.push(above.to_owned()),
+                Err(error) => return Err(fail(error)),
+            }
+        }
+        if target.made.is_empty() || !dry_run {
+            target.root = Some(drive.open_directory(path, true).map_err(fail)?);
+        }
+        Ok(target)
+    }
+
+    fn remove_folders(&self) {
+        let Ok(drive) = open_drive(&self.drive) else { return };
+        for path in self.made.iter().rev() {
+            if drive.remove_directory(path, false).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Receiving<'_> {
+    /// Until everything is known, moved, named and safe.
+    fn fetch(&mut self) -> Result<(), TransferError> {
+        loop {
+            if let Some((since, error)) = &self.gone {
+                if now().saturating_sub(*since) >= LAST_WORDS {
+                    return Err(error.clone());
+                }
+            } else if self.session.may_send() {
+                self.ask()?;
+            }
+            let all_here = self.all_here();
+            if let Some(root) = &self.root {
+                self.stage.sync(root, all_here);
+            }
+            if all_here && self.stage.is_empty() && self.last_sync.is_none() && !self.finish_up() {
+                return Ok(());
+            }
+            self.session.busy = self.asks.waiting();
+            match self.session.next()? {
+                Event::Answer(number, answer, blob) => self.answer(number, answer, blob)?,
+                Event::NoAnswer(number, kind) => self.no_answer(number, &kind)?,
+                Event::Completion(completion) if self.last_sync == Some(completion.operation) => {
+                    return completion.outcome.map(drop).map_err(TransferError::Failed);
+                }
+                Event::Completion(completion) => self.completed(&completion)?,
+                Event::Told(InternalRequest::Failed(error)) => {
+                    self.session.told_by_counterpart = true;
+                    return Err(error);
+                }
+                Event::Tick => {
+                    self.waking = false;
+                    self.session.report();
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether all files are in the stage, or have their names, or have failed.
+    fn all_here(&self) -> bool {
+        self.last_page
+            && self.next_page == self.asked_pages
+            && self.pages.is_empty()
+            && self.asks.open() == 0
+            && self.todo.is_empty()
+            && self.larges.is_empty()
+            && self.comparing.is_empty()
+    }
+
+    /// All have their names: folders get their times, and the names are made safe. False: there is nothing to be made safe.
+    fn finish_up(&mut self) -> bool {
+        let Some(root) = self.root.as_ref().filter(|_| !self.tree.dry_run) else { return false };
+        self.session.enter(TransferState::Verifying);
+        self.stage.remove(root);
+        // The innermost first: what is done in a folder changes its time.
+        for folder in self.folders.drain(..).rev() {
+            if let Err(error) = root.set_directory(&folder.path, folder.modified, folder.permissions & 0o777) {
+                self.tally.other_failed(&folder.path, from_vfs(error, &folder.path, Side::Receiver));
+            }
+        }
+        let summary = &self.tally.summary;
+        if summary.new + summary.changed + summary.folders + summary.links == 0 && !self.tree.folders {
+            return false;
+        }
+        self.last_sync = Some(root.start_sync_all());
+        true
+    }
+
+    /// Asks for all that the window has room for: first what was asked before and has not come.
+    fn ask(&mut self) -> Result<(), TransferError> {
+        while let Some((number, request)) = self.asks.again(micros()) {
+            self.session.ask(number, &request);
+        }
+        let first = self.pages.keys().next().copied().unwrap_or(self.next_page).min(self.next_page);
+        while !self.last_page && self.asked_pages < first + PAGES_AHEAD {
+            self.question(Question::Page(self.asked_pages), 0);
+            self.asked_pages += 1;
+        }
+        while self.asks.has_room(u64::from(self.chunk), micros()) {
+            if !self.ask_for_contents()? {
+                return Ok(());
+            }
+        }
+        if let Some(pause) = self.asks.pause(micros()).filter(|_| !self.waking) {
+            self.session.tick_after(pause);
+            self.waking = true;
+        }
+        Ok(())
+    }
+
+    fn question(&mut self, question: Question, bytes: u64) {
+        let request = question.request();
+        let number = self.asks.ask(question, bytes, micros());
+        self.session.ask(number, &request);
+    }
+
+    fn answer(&mut self, number: u32, answer: InternalResponse, blob: Option<Blob>) -> Result<(), TransferError> {
+        let Some(question) = self.asks.answered(number, micros()) else { return Ok(()) };
+        match (question, answer) {
+            (Question::Page(number), InternalResponse::Page(page)) => {
+                self.arrived.insert(number, page?);
+                while let Some(page) = self.arrived.remove(&self.next_page) {
+                    self.entries(self.next_page, page)?;
+                    self.next_page += 1;
+                }
+            }
+            (Question::Files(asked), InternalResponse::Files(sent)) => self.files(&asked, &sent?, blob.as_ref())?,
+            (Question::Part(asked, attempt), InternalResponse::Part(outcome)) => self.part(&asked, attempt, outcome, blob.as_ref())?,
+            (Question::Digest(asked), InternalResponse::DigestOf(outcome)) => self.digest(asked, outcome)?,
+            _ => return Err(TransferError::Failed(format!("{} answered a question with something else", self.session.node))),
+        }
+        self.report_progress();
+        Ok(())
+    }
+
+    fn no_answer(&mut self, number: u32, kind: &SendErrorKind) -> Result<(), TransferError> {
+        let what = "a part of the folder was asked for";
+        match kind {
+            // Denied: the bytes could not be read when their turn came to be sent. The sender, asked again, says why.
+            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.asks.timed_out(number, micros()) == Retry::GiveUp => {
+                Err(from_send(kind, &self.session.node, what))
+            }
+            SendErrorKind::Timeout | SendErrorKind::Denied(_) => Ok(()),
+            SendErrorKind::NoSuchProcess => {
+                let error = || from_send(kind, &self.session.node, what);
+                self.gone.get_or_insert_with(|| (now(), error()));
+                Ok(())
+            }
+            _ => {
+                self.session.try_again_after(kind, what)?;
+                self.asks.dropped(number);
+                Ok(())
+            }
+        }
+    }
+
+    fn completed(&mut self, completion: &Completion) -> Result<(), TransferError> {
+        if self.stage.is(completion.operation) {
+            if let Err(text) = &completion.outcome {
+                return Err(TransferError::Failed(text.clone()));
+            }
+            let named = self.root.as_ref().map(|root| self.stage.name_all(root)).unwrap_or_default();
+            for (file, outcome) in named {
+                self.named(&file.path, file.size, file.how, outcome.map_err(|error| from_vfs(error, &file.path, Side::Receiver)));
+            }
+        } else if !self.large_completed(completion)? {
+            self.compared(completion);
+        }
+        self.report_progress();
+        Ok(())
+    }
+
+    /// How far it is, for the parent and the sender.
+    fn report_progress(&mut self) {
+        let progress = &mut self.session.progress;
+        progress.files_done = Some(self.tally.files + self.stage.waiting());
+        if self.last_page && self.next_page == self.asked_pages {
+            progress.files_total = Some(self.files_listed);
+            progress.bytes_total = Some(self.bytes_planned);
+        }
+        self.session.further();
+        self.session.report();
+    }
+
+    /// The end: what is complete gets its name, if anything is kept, what is not complete is kept or thrown away, and the stage is gone.
+    fn end(mut self, outcome: Result<(), TransferError>) -> Result<TransferSummary, TransferError> {
+        let keep = outcome.as_ref().is_err_and(keeps);
+        if keep {
+            self.name_what_is_there();
+        }
+        if let Some(root) = &self.root {
+            self.larges.drain(..).for_each(|large| large.give_up(root, &self.stage, keep));
+            if outcome.is_err() {
+                self.stage.remove(root);
+            }
+        }
+        outcome?;
+        let (name, algorithm) = (self.path.clone(), self.session.settings.digest);
+        let elapsed = self.session.elapsed();
+        Ok(TransferSummary {
+            name,
+            size: self.tally.bytes,
+            algorithm,
+            digest: String::new(),
+            resumed: 0,
+            skipped: false,
+            elapsed,
+            tree: Some(self.tally.summary),
+        })
+    }
+
+    /// The transfer ends, and what has arrived of it is complete: it needs not be moved again.
+    fn name_what_is_there(&mut self) {
+        let deadline = now() + LAST_SYNC;
+        loop {
+            match &self.root {
+                Some(root) => self.stage.sync(root, true),
+                None => return,
+            }
+            if self.stage.is_empty() || now() >= deadline {
+                return;
+            }
+            // Whatever else happens now changes nothing any more.
+            if let Ok(Event::Completion(completion)) = self.session.next()
+                && self.stage.is(completion.operation)
+                && self.completed(&completion).is_err()
+            {
+                return;
+            }
+        }
+    }
+}

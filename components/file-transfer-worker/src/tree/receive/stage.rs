@@ -1,0 +1,207 @@
+//! Where files wait until they may have their names: a hidden folder of the tree, in which every file is complete and verified.
+//!
+//! They get their names in batches: first all that was written is brought to stable storage, with one call for the whole batch, then each file is renamed. So nothing partial is ever seen under a name, after a crash neither, and
+//! thousands of small files cost one sync and not thousands. The folder is gone at the end, and what an attempt before left in it at the beginning.
+
+use file_transfer_types::errors::{Side, from_vfs};
+use file_transfer_types::names::HIDDEN;
+use file_transfer_types::types::TransferError;
+use transship_guest::bindings::transship::host::vfs::{NewFile, NewName};
+use transship_guest::drive::{Directory, File, OpenFlags, VfsError};
+use transship_guest::message::Blob;
+use transship_guest::warn;
+
+use super::plan::How;
+use crate::clock::now;
+use crate::receive::publish::{Published, name_it};
+
+/// A batch begins to be synced when it has so many files,
+const BATCH_FILES: usize = 4_096;
+/// or so many bytes,
+const BATCH_BYTES: u64 = 64 << 20;
+/// or when its first file has waited for so many milliseconds: what has its name is not lost, whatever happens.
+const BATCH_AGE: u64 = 2_000;
+/// Names that are given with one call.
+const NAMES: usize = 1_000;
+
+/// A file that waits for its name.
+#[derive(Debug)]
+pub(super) struct Staged {
+    /// Its name in the stage.
+    number: u64,
+    /// The name that it is to have.
+    pub(super) path: String,
+    /// Bytes.
+    pub(super) size: u64,
+    /// How it gets its name.
+    pub(super) how: How,
+}
+
+/// A small file in a blob.
+#[derive(Debug)]
+pub(super) struct Small {
+    /// The name that it is to have.
+    pub(super) path: String,
+    /// Where its bytes begin in the blob.
+    pub(super) offset: u64,
+    /// Bytes.
+    pub(super) size: u64,
+    /// Modification time, nanoseconds since 1970.
+    pub(super) modified: i64,
+    /// The nine lower bits of a POSIX file mode.
+    pub(super) permissions: u16,
+    /// How it gets its name.
+    pub(super) how: How,
+}
+
+/// What became of a file that was to have its name.
+pub(super) type Named = (Staged, Result<Published, VfsError>);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Stage {
+    path: String,
+    made: bool,
+    next: u64,
+    batch: Vec<Staged>,
+    bytes: u64,
+    /// When its first file came.
+    begun: u64,
+    syncing: Option<(u64, Vec<Staged>)>,
+}
+
+impl Stage {
+    /// The path of the stage of a transfer, whose identity comes to this hash.
+    pub(super) fn path(hash: &str) -> String {
+        format!("{HIDDEN}{hash}.tree")
+    }
+
+    /// One that is made when the first file comes.
+    pub(super) fn new(hash: &str) -> Self {
+        Self { path: Self::path(hash), made: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None }
+    }
+
+    /// Removes what there is of it.
+    pub(super) fn remove(&self, root: &Directory) {
+        match root.remove_directory(&self.path, true) {
+            Ok(()) | Err(VfsError::NotFound(_)) => {}
+            Err(error) => warn!("{} can't be removed: {error:?}", self.path),
+        }
+    }
+
+    fn make(&mut self, root: &Directory) -> Result<(), TransferError> {
+        if !self.made {
+            root.open_directory(&self.path, true).map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
+            self.made = true;
+        }
+        Ok(())
+    }
+
+    fn take_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    fn name(&self, number: u64) -> String {
+        format!("{}/{number}", self.path)
+    }
+
+    /// Writes small files, all with one call. Returns what could not be written, and why.
+    pub(super) fn write(&mut self, root: &Directory, files: Vec<Small>, contents: &Blob) -> Result<Vec<(Small, VfsError)>, TransferError> {
+        self.make(root)?;
+        let first = self.next + 1;
+        let new: Vec<NewFile> = files
+            .iter()
+            .map(|file| {
+                let number = self.take_number();
+                NewFile { path: self.name(number), offset: file.offset, length: file.size, modified: file.modified, permissions: file.permissions & 0o777 }
+            })
+            .collect();
+        let mut failed = Vec::new();
+        for ((number, file), result) in (first..).zip(files).zip(root.write_files(&new, contents)) {
+            match result {
+                Ok(()) => self.add(number, file.path, file.size, file.how),
+                Err(error) => failed.push((file, error)),
+            }
+        }
+        Ok(failed)
+    }
+
+    /// Opens a file that is to be written in parts, and gives its number.
+    pub(super) fn open(&mut self, root: &Directory) -> Result<(File, u64), TransferError> {
+        self.make(root)?;
+        let number = self.take_number();
+        let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::PRIVATE;
+        let file = root.open_file(&self.name(number), how).map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
+        Ok((file, number))
+    }
+
+    /// Throws a file away that was opened.
+    pub(super) fn discard(&self, root: &Directory, number: u64) {
+        let _ = root.remove_file(&self.name(number));
+    }
+
+    /// A file is complete.
+    pub(super) fn add(&mut self, number: u64, path: String, size: u64, how: How) {
+        if self.batch.is_empty() {
+            self.begun = now();
+        }
+        self.batch.push(Staged { number, path, size, how });
+        self.bytes += size;
+    }
+
+    /// Begins to sync the batch if it is large enough, or whatever there is if it is the `last`.
+    pub(super) fn sync(&mut self, root: &Directory, last: bool) {
+        let old = now().saturating_sub(self.begun) >= BATCH_AGE;
+        let due = self.batch.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || last || old;
+        if due && !self.batch.is_empty() && self.syncing.is_none() {
+            self.syncing = Some((root.start_sync_all(), std::mem::take(&mut self.batch)));
+            self.bytes = 0;
+        }
+    }
+
+    /// Whether this operation is the sync under way.
+    pub(super) fn is(&self, operation: u64) -> bool {
+        self.syncing.as_ref().is_some_and(|(number, _)| *number == operation)
+    }
+
+    /// The sync under way is done: its files get their names.
+    pub(super) fn name_all(&mut self, root: &Directory) -> Vec<Named> {
+        let Some((_, batch)) = self.syncing.take() else { return Vec::new() };
+        let mut named = Vec::with_capacity(batch.len());
+        let mut rest = batch.into_iter().peekable();
+        while rest.peek().is_some() {
+            let part: Vec<Staged> = rest.by_ref().take(NAMES).collect();
+            let names: Vec<NewName> =
+                part.iter().map(|file| NewName { old: self.name(file.number), new: file.path.clone(), replace: file.how == How::Replace }).collect();
+            for (file, result) in part.into_iter().zip(root.rename_files(&names)) {
+                let outcome = match result {
+                    Ok(()) => Ok(Published::As(file.path.clone())),
+                    Err(VfsError::Exists(_)) if file.how == How::Beside => self.name_beside(root, &file),
+                    Err(error) => Err(error),
+                };
+                if outcome.is_err() {
+                    self.discard(root, file.number);
+                }
+                named.push((file, outcome));
+            }
+        }
+        named
+    }
+
+    fn name_beside(&self, root: &Directory, file: &Staged) -> Result<Published, VfsError> {
+        let (folder, name) = file_transfer_types::names::split(&file.path);
+        let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+        name_it(name, file.how.policy(), |name, replace| root.rename(&self.name(file.number), &beside(name), replace))
+    }
+
+    /// How many files wait for their names.
+    pub(super) fn waiting(&self) -> u64 {
+        (self.batch.len() + self.syncing.as_ref().map_or(0, |(_, batch)| batch.len())) as u64
+    }
+
+    /// Whether nothing waits for its name.
+    pub(super) fn is_empty(&self) -> bool {
+        self.batch.is_empty() && self.syncing.is_none()
+    }
+}

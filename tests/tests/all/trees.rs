@@ -1,0 +1,116 @@
+//! Folders with all that is in them arrive as they are, by `get -r` and by `put -r`, and what is there already is not moved again.
+
+use std::fs;
+
+use transship_tests::transfer::{hidden_in, names_in};
+use transship_tests::tree::{all_in, everything, files_in, many, plant, same};
+use transship_tests::{Home, introduce, pair};
+
+const DRIVE: &str = "file-transfer:transship/files";
+
+#[test]
+fn a_tree_arrives_identical_both_ways_with_times_and_modes_of_its_files() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    let source = everything(&bob.files());
+    let files = files_in(&source);
+    let (count, bytes) = (files.len() as u64, files.values().sum::<u64>());
+    let done = alice.run_json(["get", "-r", "bob:photos"]).ok().event("done");
+    same(&source, &alice.scratch().join("photos"), false);
+    let tree = &done["tree"];
+    assert_eq!((&tree["new"], &tree["failed"], &done["size"], &done["place"]), (&count.into(), &0.into(), &bytes.into(), &"photos".into()), "{done}");
+    alice.run(["put", "-r", "photos", "bob:back"]).ok();
+    same(&source, &bob.file("back"), false);
+    assert_eq!((hidden_in(&alice.scratch()), hidden_in(&bob.files())), (Vec::new(), Vec::new()));
+    alice.settled();
+    bob.settled();
+}
+
+#[test]
+fn an_archive_has_the_times_and_modes_of_folders_and_the_links_too() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    let source = bob.file("photos");
+    plant(&source.join("a/b/file"), 3, 0o640);
+    fs::create_dir(source.join("a/empty")).unwrap();
+    std::os::unix::fs::symlink("b/file", source.join("a/link")).unwrap();
+    for (number, folder) in ["a/b", "a/empty", "a"].iter().enumerate() {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(if number == 1 { 0o500 } else { 0o711 });
+        transship_tests::tree::set_time(&source.join(folder), std::time::UNIX_EPOCH + std::time::Duration::new(1_300_000_000, 5 + number as u32));
+        fs::set_permissions(source.join(folder), mode).unwrap();
+    }
+    alice.run(["get", "-a", "bob:photos"]).ok();
+    same(&source, &alice.scratch().join("photos"), true);
+    alice.run(["put", "-a", "photos", "bob:back"]).ok();
+    same(&source, &bob.file("back"), true);
+    // Once more, with nothing to do, they stay so.
+    alice.run(["put", "-a", "photos", "bob:back"]).ok();
+    same(&source, &bob.file("back"), true);
+}
+
+#[test]
+fn a_second_run_moves_nothing_and_says_so() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    let source = everything(&bob.files());
+    let count = files_in(&source).len() as u64;
+    for command in [&["get", "-r", "bob:photos"][..], &["put", "-r", "photos", "bob:back"]] {
+        alice.run(command).ok();
+        let before = all_in(&alice.scratch());
+        let done = alice.run_json(command).ok().event("done");
+        let tree = &done["tree"];
+        assert_eq!((&tree["unchanged"], &tree["new"], &tree["changed"], &done["size"]), (&count.into(), &0.into(), &0.into(), &0.into()), "{done}");
+        let said = alice.run(command).ok().stdout;
+        assert!(said.contains(&format!("{count} files in ")) && said.trim_end().ends_with(&format!(": {count} unchanged")), "{said}");
+        assert!(all_in(&alice.scratch()) == before);
+    }
+}
+
+#[test]
+fn what_is_at_the_receiver_and_not_at_the_source_is_left_alone() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    plant(&bob.file("photos/a/new"), 10, 0o644);
+    plant(&alice.scratch().join("photos/a/own"), 11, 0o644);
+    plant(&alice.scratch().join("photos/b/own"), 12, 0o644);
+    alice.run(["get", "-r", "bob:photos"]).ok();
+    let there: Vec<String> = files_in(&alice.scratch().join("photos")).into_keys().map(|path| path.display().to_string()).collect();
+    assert_eq!(there, ["a/new", "a/own", "b/own"]);
+}
+
+#[test]
+fn a_tree_of_nothing_but_folders_and_one_of_nothing_at_all_arrive() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    fs::create_dir_all(bob.file("photos/a/b")).unwrap();
+    fs::create_dir_all(bob.file("nothing")).unwrap();
+    let done = alice.run_json(["get", "-r", "bob:photos"]).ok().event("done");
+    assert_eq!((&done["tree"]["new"], &done["tree"]["folders"]), (&0.into(), &2.into()), "{done}");
+    same(&bob.file("photos"), &alice.scratch().join("photos"), false);
+    alice.run(["get", "-r", "bob:nothing"]).ok();
+    assert!(alice.scratch().join("nothing").is_dir());
+    alice.run(["put", "-r", "nothing", "bob:back"]).ok();
+    assert!(bob.file("back").is_dir());
+}
+
+#[test]
+fn a_drive_in_memory_takes_a_tree_and_gives_it_back() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    bob.configure(&format!("[drives.\"{DRIVE}\"]\nmemory = 200000000"));
+    let (alice_serves, bob_serves) = (alice.serve(), bob.serve());
+    introduce((&alice, Some(&alice_serves), ""), (&bob, Some(&bob_serves), "list,read,write"));
+    let source = everything(&alice.scratch());
+    many(&source.join("many"), 300, 100);
+    alice.run(["put", "-r", "photos", "bob:"]).ok();
+    assert_eq!(names_in(&bob.files()), Vec::<String>::new(), "it is in memory");
+    alice.run(["get", "-r", "bob:photos", "back"]).ok();
+    same(&source, &alice.scratch().join("back"), false);
+    let done = alice.run_json(["put", "-r", "photos", "bob:"]).ok().event("done");
+    assert_eq!((&done["tree"]["new"], &done["tree"]["changed"]), (&0.into(), &0.into()), "{done}");
+}
+
+#[test]
+fn a_command_that_runs_the_node_itself_moves_trees_too() {
+    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    let bob_serves = bob.serve();
+    introduce((&alice, None, ""), (&bob, Some(&bob_serves), "list,read,write"));
+    plant(&bob.file("photos/a/file"), 100_000, 0o644);
+    alice.run(["get", "-r", "bob:photos"]).ok();
+    alice.run(["put", "-r", "photos", "bob:back"]).ok();
+    same(&bob.file("photos"), &bob.file("back"), false);
+}

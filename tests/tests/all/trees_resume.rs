@@ -1,0 +1,221 @@
+//! Trees that are cut off in the middle: what is complete stays, nothing else is seen, and the same command moves the rest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use transship_tests::transfer::{Wired, hidden_in};
+use transship_tests::tree::{Watch, files_in, many, plant, same};
+use transship_tests::{Outcome, Running, eventually, meanwhile};
+
+/// Small files, of so many bytes: more than get their names at once.
+const SMALL: (u64, u64) = (6000, 4096);
+/// And a large one, which comes last.
+const LARGE: u64 = 30 << 20;
+/// What passes until some of the small files have their names, and until some of the large one is there.
+const IN_SMALL: u64 = 20 << 20;
+const IN_LARGE: u64 = 36 << 20;
+/// What else passes: the listing, what is said about the transfer, the link's own.
+const OVERHEAD: u64 = 2 << 20;
+
+/// One way of a tree between alice, who runs the commands, and bob.
+struct Way {
+    command: &'static [&'static str],
+    source: PathBuf,
+    target: PathBuf,
+}
+
+/// A wire between the two, and a tree each way.
+fn scene() -> (Wired, [Way; 2]) {
+    let wired = Wired::new("", "list,read,write");
+    let get = Way { command: &["get", "-r", "bob:photos"], source: wired.bob.file("photos"), target: wired.alice.scratch().join("photos") };
+    let put = Way { command: &["put", "-r", "out", "bob:"], source: wired.alice.scratch().join("out"), target: wired.bob.file("out") };
+    for way in [&get, &put] {
+        many(&way.source.join("many"), SMALL.0, SMALL.1);
+        plant(&way.source.join("zlarge"), LARGE, 0o644);
+    }
+    (wired, [get, put])
+}
+
+impl Way {
+    /// Starts it, and waits until so much has passed that some of it is there.
+    fn part(&self, wired: &Wired, bytes: u64) -> Running {
+        wired.proxy.hold_after(bytes);
+        let running = wired.alice.start(self.command);
+        wired.proxy.held();
+        running
+    }
+
+    /// Waits until something of it is seen.
+    fn some(&self) -> BTreeMap<PathBuf, u64> {
+        eventually("some files are there", || Some(files_in(&self.target)).filter(|files| !files.is_empty()))
+    }
+
+    /// Runs it to its end: it moves what was not there, and nothing else.
+    #[track_caller]
+    fn finish(&self, wired: &Wired) {
+        let there = files_in(&self.target);
+        let all = files_in(&self.source);
+        assert!(there.len() < all.len(), "it was cut off in the middle, and not behind the end");
+        let lacking: u64 = all.iter().filter(|(path, _)| !there.contains_key(*path)).map(|(_, size)| size).sum();
+        let before = wired.proxy.forwarded();
+        let done = wired.alice.run_json(self.command).ok().event("done");
+        let passed = wired.proxy.forwarded() - before;
+        let tree = &done["tree"];
+        assert_eq!(tree["unchanged"], there.len(), "{done}");
+        assert_eq!(tree["new"], all.len() - there.len(), "{done}");
+        assert!(passed < lacking + OVERHEAD, "{passed} bytes passed for the {lacking} that were lacking");
+        self.whole();
+    }
+
+    #[track_caller]
+    fn whole(&self) {
+        same(&self.source, &self.target, false);
+        assert_eq!(hidden_in(&self.target), Vec::<String>::new());
+    }
+}
+
+/// Kills bob or alice, `bytes` after the begin, and goes on.
+fn killed(bob: bool, bytes: u64) {
+    let (mut wired, ways) = scene();
+    for way in &ways {
+        let mut watch = Watch::default();
+        let serving = (!bob).then(|| wired.alice.serve());
+        let (source, target) = (way.source.clone(), way.target.clone());
+        let mut look = || watch.look(&source, &target);
+        meanwhile(&mut look, || {
+            let running = way.part(&wired, bytes);
+            let outcome = match serving {
+                Some(serving) => {
+                    way.some();
+                    serving.kill9();
+                    wired.proxy.cut_all();
+                    wired.proxy.release();
+                    running.end()
+                }
+                None => {
+                    way.some();
+                    wired.bob_dies();
+                    let outcome = running.end();
+                    wired.bob_is_back();
+                    outcome
+                }
+            };
+            assert_ne!(outcome.code, Some(0), "{}", outcome.stdout);
+            wired.bob.settled();
+            way.finish(&wired);
+        });
+        watch.look(&way.source, &way.target);
+        assert_eq!(watch.count(), files_in(&way.source).len());
+    }
+}
+
+#[test]
+fn after_a_kill_of_the_other_node_among_small_files_the_same_command_goes_on() {
+    killed(true, IN_SMALL);
+}
+
+#[test]
+fn after_a_kill_of_the_other_node_in_a_large_file_the_same_command_goes_on() {
+    killed(true, IN_LARGE);
+}
+
+#[test]
+fn after_a_kill_of_our_node_among_small_files_the_same_command_goes_on() {
+    killed(false, IN_SMALL);
+}
+
+#[test]
+fn after_a_kill_of_our_node_in_a_large_file_the_same_command_goes_on() {
+    killed(false, IN_LARGE);
+}
+
+#[test]
+fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
+    let (wired, ways) = scene();
+    for way in &ways {
+        let running = way.part(&wired, IN_SMALL);
+        way.some();
+        running.kill9();
+        wired.proxy.cut_all();
+        wired.proxy.release();
+        wired.bob.settled();
+        way.finish(&wired);
+    }
+}
+
+#[test]
+fn ctrl_c_keeps_what_has_arrived_and_the_same_command_goes_on() {
+    let (wired, ways) = scene();
+    for way in &ways {
+        // Fewer than get their names at once: they have them soon all the same, though nothing more comes.
+        let running = way.part(&wired, 6 << 20);
+        let there = eventually("what has arrived is there", || Some(files_in(&way.target).len()).filter(|there| *there >= 500));
+        running.signal("INT");
+        wired.proxy.release();
+        running.end().code(130).says("run the same command again");
+        wired.bob.settled();
+        assert!(files_in(&way.target).len() >= there);
+        way.finish(&wired);
+    }
+}
+
+/// Stops what runs with `cancel`.
+fn cancelled(wired: &Wired, way: &Way, keep: bool) -> Outcome {
+    let mut running = way.part(wired, IN_LARGE);
+    let id = running.started();
+    way.some();
+    let options: &[&str] = if keep { &["--keep"] } else { &[] };
+    wired.alice.run([&["cancel", &id], options].concat()).ok();
+    wired.proxy.release();
+    let outcome = running.end().code(130);
+    wired.alice.settled();
+    wired.bob.settled();
+    outcome
+}
+
+#[test]
+fn a_cancelled_tree_leaves_no_hidden_files_and_what_is_seen_is_whole() {
+    let (wired, ways) = scene();
+    let _serving = wired.alice.serve();
+    for way in &ways {
+        cancelled(&wired, way, false).fails("cancelled", 130);
+        assert_eq!(hidden_in(&way.target), Vec::<String>::new());
+        Watch::default().look(&way.source, &way.target);
+    }
+}
+
+#[test]
+fn a_tree_stopped_with_keep_goes_on_later() {
+    let (wired, ways) = scene();
+    let _serving = wired.alice.serve();
+    for way in &ways {
+        cancelled(&wired, way, true).fails("interrupted", 130);
+        way.finish(&wired);
+    }
+}
+
+#[test]
+fn a_get_that_is_refused_or_stopped_at_once_leaves_no_folder() {
+    let (wired, [get, _]) = scene();
+    let _serving = wired.alice.serve();
+    wired.proxy.hold_after(0);
+    let mut running = wired.alice.start(get.command);
+    running.started();
+    running.signal("INT");
+    wired.proxy.release();
+    running.end().code(130);
+    assert!(!get.target.exists());
+}
+
+#[test]
+fn a_wire_that_breaks_and_mends_is_no_end() {
+    let (wired, ways) = scene();
+    let _serving = wired.alice.serve();
+    for way in &ways {
+        let running = way.part(&wired, 6 << 20);
+        assert!(wired.proxy.cut_all());
+        wired.proxy.release();
+        running.end().ok();
+        way.whole();
+    }
+}
