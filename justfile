@@ -93,7 +93,7 @@ docs: components
     # Those who read a module head in the sources follow its links to private items too.
     RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --release --workspace --locked --no-deps
     # That of the SDK is at components/target/doc/transship_guest/index.html.
-    cd components && RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --release --workspace --locked --no-deps
+    cd components && {{ unit }} RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" cargo doc --release --workspace --locked --no-deps
 
 # What CI runs
 [group('check')]
