@@ -151,11 +151,12 @@ impl Directory {
         self.backend().set_directory(&path, modified, permissions)
     }
 
-    /// Waits until all that was written, made, renamed and removed in this drive, by whomever, is on stable storage.
+    /// Waits until all that was written, made, renamed and removed in this drive, by whomever, is on stable storage. Needs `write`: it keeps the disk busy for everybody.
     ///
     /// # Errors
-    /// What the system says. What was written before may then be lost.
+    /// [`VfsError::NoRight`], or what the system says: what was written before may then be lost.
     pub fn sync_all(&self) -> Result<(), VfsError> {
+        self.need(WRITE, "syncing")?;
         self.backend().sync_all()
     }
 }

@@ -99,6 +99,7 @@ fn without_the_right_every_result_says_so() {
         assert!(matches!(reader.rename_files(&[NewName { old: "a".into(), new: "b".into(), replace: false }])[..], [Err(VfsError::NoRight(..))]));
         assert!(matches!(reader.make_link("b", "a"), Err(VfsError::NoRight(..))));
         assert!(matches!(reader.set_directory("b", 0, 0o700), Err(VfsError::NoRight(..))));
+        assert!(matches!(reader.sync_all(), Err(VfsError::NoRight(..))));
         let writer = drive.root(Rights { list: false, read: false, write: true });
         assert!(matches!(writer.read_files(&strings(&["a"]), 1), Err(VfsError::NoRight(..))));
         assert!(matches!(writer.metadata_of(&strings(&["a"]))[..], [Err(VfsError::NoRight(..))]));

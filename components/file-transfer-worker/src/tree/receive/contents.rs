@@ -176,12 +176,7 @@ impl Receiving<'_> {
         let digest = match outcome {
             Ok(digest) => digest,
             Err(error) => {
-                let large = self.larges.swap_remove(place);
-                let path = large.entry.path.clone();
-                if let Some(root) = &self.root {
-                    large.give_up(root, &self.stage, false);
-                }
-                self.failed(of, &path, error);
+                self.large_failed(place, error);
                 return Ok(());
             }
         };
@@ -194,6 +189,16 @@ impl Receiving<'_> {
             self.session.progress.bytes_done += large.part(asked, attempt, bytes)?;
         }
         self.finish(place)
+    }
+
+    /// The sender can't give a large file: nothing of it is kept.
+    fn large_failed(&mut self, place: usize, error: TransferError) {
+        let large = self.larges.swap_remove(place);
+        let (of, path) = (large.of, large.entry.path.clone());
+        if let Some(root) = &self.root {
+            large.give_up(root, &self.stage, false);
+        }
+        self.failed(of, &path, error);
     }
 
     /// Goes on with a large file, if all of it is there.
@@ -281,12 +286,7 @@ impl Receiving<'_> {
             let next = match (outcome, self.larges.get_mut(place)) {
                 (Ok(digest), Some(large)) => large.told(digest)?,
                 (Err(error), _) => {
-                    let large = self.larges.swap_remove(place);
-                    let path = large.entry.path.clone();
-                    if let Some(root) = &self.root {
-                        large.give_up(root, &self.stage, false);
-                    }
-                    self.failed(of, &path, error);
+                    self.large_failed(place, error);
                     return Ok(());
                 }
                 (Ok(_), None) => return Ok(()),

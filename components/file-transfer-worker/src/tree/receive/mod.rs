@@ -171,10 +171,7 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
         // Those that were made for nothing.
         target.remove_folders();
     }
-    outcome.map_err(|error| match error {
-        TransferError::NoSpace(space) if space.drive.is_empty() => TransferError::NoSpace(NoSpace { drive: target.drive.clone(), ..space }),
-        other => other,
-    })
+    outcome
 }
 
 impl Target {
@@ -391,7 +388,7 @@ impl Receiving<'_> {
                 self.stage.remove(root);
             }
         }
-        outcome?;
+        outcome.map_err(|error| self.how_much_room(error))?;
         let (name, algorithm) = (self.path.clone(), self.session.settings.digest);
         let elapsed = self.session.elapsed();
         Ok(TransferSummary {
@@ -404,6 +401,17 @@ impl Receiving<'_> {
             elapsed,
             tree: Some(self.tally.summary),
         })
+    }
+
+    /// A drive that is full: which one, what was still to come into it, and what it has room for.
+    fn how_much_room(&self, error: TransferError) -> TransferError {
+        let TransferError::NoSpace(NoSpace { drive, .. }) = &error else { return error };
+        if !drive.is_empty() {
+            return error;
+        }
+        let needed = self.bytes_planned.saturating_sub(self.session.progress.bytes_done);
+        let available = self.root.as_ref().and_then(|root| root.free_space().ok()).unwrap_or(0);
+        TransferError::NoSpace(NoSpace { drive: self.drive.clone(), needed, available })
     }
 
     /// The transfer ends, and what has arrived of it is complete: it needs not be moved again.
