@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Cache, CacheConfig, Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm};
 
 use crate::host_api::{Guest, ProcessPre};
 
@@ -60,6 +60,16 @@ impl Default for Limits {
     }
 }
 
+/// What compiling is to be good at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compilation {
+    /// Code that runs fast.
+    #[default]
+    Optimized,
+    /// Being done soon, for components that change all the time: the interpreter inside a component in Python or JavaScript is compiled in a fraction of the time.
+    Quick,
+}
+
 /// Why a component could not be made ready.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -100,17 +110,17 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that keeps compiled code in `cache`.
+    /// An engine that compiles so, and keeps compiled code in `cache`. Code of both kinds has a place there.
     ///
     /// # Errors
     /// [`EngineError::Setup`] if the system lacks what the engine needs.
-    pub fn new(cache: &Path, limits: &Limits) -> Result<Self, EngineError> {
-        let pooled = wasmtime::Engine::new(&config(cache, Some(pool(limits)))?);
+    pub fn new(cache: &Path, limits: &Limits, compilation: Compilation) -> Result<Self, EngineError> {
+        let pooled = wasmtime::Engine::new(&config(cache, Some(pool(limits)), compilation)?);
         let engine = match pooled {
             Ok(engine) => engine,
             Err(error) => {
                 tracing::warn!("allocating instances on demand, since the pool can't be reserved: {error:#}");
-                wasmtime::Engine::new(&config(cache, None)?).map_err(EngineError::Setup)?
+                wasmtime::Engine::new(&config(cache, None, compilation)?).map_err(EngineError::Setup)?
             }
         };
         let mut linker = Linker::new(&engine);
@@ -161,11 +171,14 @@ impl Engine {
     }
 }
 
-fn config(cache: &Path, pool: Option<PoolingAllocationConfig>) -> Result<Config, EngineError> {
+fn config(cache: &Path, pool: Option<PoolingAllocationConfig>, compilation: Compilation) -> Result<Config, EngineError> {
     let mut config = Config::new();
     config.wasm_component_model(true).epoch_interruption(true);
     // A guest's stack is reserved, not resident; 1 MiB leaves the host calls room beside 512 KiB of guest frames.
     config.max_wasm_stack(512 << 10).async_stack_size(1 << 20);
+    if compilation == Compilation::Quick {
+        config.cranelift_opt_level(OptLevel::None).cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
+    }
     let mut cache_config = CacheConfig::new();
     cache_config.with_directory(cache);
     match Cache::new(cache_config) {

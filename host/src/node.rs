@@ -23,7 +23,7 @@ pub use client::{Client, Received, Reply};
 pub use packages::{PackageInfo, drives_of};
 
 use crate::digest::known::KnownDigests;
-use crate::engine::{Engine, EngineError, Limits};
+use crate::engine::{Compilation, Engine, EngineError, Limits};
 use crate::home::Home;
 use crate::identity::{Identity, IdentityError, PublicKey};
 use crate::link::{Deadlines, Links};
@@ -47,6 +47,8 @@ pub struct NodeOptions {
     pub limits: Limits,
     /// Bytes a second at most that it sends to its peers, and that it receives from them; at least [`crate::link::LEAST_LIMIT`]. None: as many as the lines take.
     pub limit: Option<u64>,
+    /// What compiling the components is to be good at.
+    pub compilation: Compilation,
 }
 
 /// Why a node could not start, or not do what it was asked.
@@ -172,10 +174,10 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub async fn start(home: &Home, options: NodeOptions) -> Result<Self, NodeError> {
-        let limits = options.limits;
+        let NodeOptions { limits, limit, compilation } = options;
         // Each takes a while, on a processor of its own if there is one.
         let (cache, engine_limits, home_of_packages) = (home.cache_path(), limits.clone(), home.clone());
-        let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits));
+        let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits, compilation));
         let shelf = tokio::task::spawn_blocking(move || Shelf::read(&home_of_packages));
         let identity = Arc::new(Identity::load(&home.identity_path())?);
         let name = identity.name().to_owned();
@@ -183,7 +185,7 @@ impl Node {
         let loading = Arc::<Loading>::default();
         let router = Router::new(NodeName::new(&name)?, limits.pending_requests, loading.clone());
         let links = Links::new(&identity, peers.clone(), Deadlines::default())?;
-        links.set_limit(options.limit);
+        links.set_limit(limit);
         router.connect(links.clone());
         let state = StateStore::open(&home.state_path())?;
         let ended = |what: &str, error: tokio::task::JoinError| NodeError::Process { process: what.into(), why: error.to_string() };

@@ -130,7 +130,18 @@ pub(crate) fn kill(pid: u32, signal: &str) {
         _ => rustix::process::Signal::TERM,
     };
     // It may have ended by itself.
-    let _ = rustix::process::kill_process(pid, signal);
+    if rustix::process::kill_process(pid, signal).is_ok() && signal == rustix::process::Signal::STOP {
+        // Its threads run on until each has seen the signal.
+        crate::eventually("it stands still", || standing(pid).then_some(()));
+    }
+}
+
+/// Whether all threads of a process are stopped, or gone.
+fn standing(pid: rustix::process::Pid) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let mut states = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    // The state stands behind the name, which is in brackets and may have some of its own.
+    states.all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't', 'Z', 'X'])))
 }
 
 /// Waits for a process to end.

@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use crate::machine::{can, skipped};
@@ -12,7 +11,6 @@ use crate::{Home, Outcome, transship};
 
 /// How long a node may take to compile what comes from here.
 pub const COMPILING: Duration = Duration::from_secs(240);
-static ONE: Mutex<()> = Mutex::new(());
 const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// A component that was made here, and the folder of its sources.
@@ -83,8 +81,9 @@ fn built(name: &str, command: impl Fn(&Path, &Path, &str, &Path) -> Command) -> 
     let out = target().join("test-components");
     std::fs::create_dir_all(&out).unwrap();
     let component = out.join(format!("{}.wasm", name.replace('/', "-")));
-    // One test makes it, and those that come meanwhile wait.
-    let _one = ONE.lock();
+    // One test makes it, and those that come meanwhile wait, in other processes too.
+    let one = std::fs::File::create(out.join("lock")).unwrap();
+    one.lock().unwrap();
     let made = component.metadata().and_then(|metadata| metadata.modified()).ok();
     if made.is_none_or(|made| newest(&folder).max(newest(&wit)) > made) {
         let part = tempfile::Builder::new().suffix(".wasm").tempfile_in(&out).unwrap().into_temp_path();

@@ -18,6 +18,7 @@ pub struct Home {
     folder: TempDir,
     name: String,
     binary: PathBuf,
+    quick: bool,
 }
 
 impl Home {
@@ -34,10 +35,15 @@ impl Home {
     /// A new node of this name, run by another build of the command.
     pub fn of(binary: &Path, folder: &Path, name: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("transship-test-").tempdir_in(folder).unwrap();
-        let home = Self { folder, name: name.into(), binary: binary.into() };
+        let home = Self { folder, name: name.into(), binary: binary.into(), quick: false };
         home.run(["init", "--name", name]).ok();
         home.share_compiled_code();
         home
+    }
+
+    /// For packages in languages that bring their interpreter along: what compiles it is to be done soon.
+    pub fn compiling_quickly(self) -> Self {
+        Self { quick: true, ..self }
     }
 
     /// The engine's cache of compiled code is one for all homes of a test run: compiling the same components for every node would be most of what the tests do.
@@ -92,6 +98,7 @@ impl Home {
                 command
             }
         };
+        command.env("TRANSSHIP_QUICK_COMPILE", self.quick.to_string());
         command.args(arguments).env("TRANSSHIP_HOME", self.path()).env_remove("TRANSSHIP_LOG").env("NO_COLOR", "1").current_dir(self.scratch());
         command
     }

@@ -127,7 +127,7 @@ impl Context {
 
 /// What the home's settings say about running its node.
 pub(crate) fn node_options(home: &Home) -> Result<NodeOptions, CliError> {
-    Ok(NodeOptions { limits: home.settings().limits(&home.settings_path())?, limit: home.settings().limit })
+    Ok(NodeOptions { limits: home.settings().limits(&home.settings_path())?, limit: home.settings().limit, ..NodeOptions::default() })
 }
 
 fn in_use(home: &Home) -> CliError {

@@ -11,7 +11,7 @@ const PICTURE: &[u8] = b"iVBORw0KGgoAAAANSUhEUgAAABAAAAAICAIAAAB/FOjAAAAAFklEQVR
 #[test]
 fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
     let Some(example) = javascript("examples/thumbnails") else { return };
-    let alice = Home::new("alice");
+    let alice = Home::new("alice").compiling_quickly();
     example.install(&alice);
     let serving = alice.serve_within(&[], "127.0.0.1:0", COMPILING);
     let scratch = alice.scratch();
@@ -38,7 +38,7 @@ fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
     assert_eq!(std::fs::read(scratch.join("again.png")).unwrap(), std::fs::read(scratch.join("small.png")).unwrap());
 
     // Of another node the same, picture and answer going over the link.
-    let bob = Home::new("bob");
+    let bob = Home::new("bob").compiling_quickly();
     introduce((&alice, Some(&serving), ""), (&bob, None, ""));
     std::fs::copy(scratch.join("picture.png"), bob.scratch().join("picture.png")).unwrap();
     let asked = bob.run(["message", "alice@main:thumbnails:examples", r#"{"size":4}"#, "--blob", "picture.png", "--output", "small.png"]).ok();
@@ -49,7 +49,7 @@ fn thumbnails_makes_a_small_picture_out_of_a_big_one_and_says_what_is_none() {
 #[test]
 fn mirror_keeps_a_folder_equal_to_one_on_another_node_also_after_a_restart() {
     let Some(example) = python("examples/mirror") else { return };
-    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    let (alice, bob) = (Home::new("alice").compiling_quickly(), Home::new("bob").compiling_quickly());
     // The node composes the API in, since the manifest names its package as a dependency.
     example.install(&alice);
     let (alice_serves, bob_serves) = (alice.serve_within(&[], "127.0.0.1:0", COMPILING), bob.serve());

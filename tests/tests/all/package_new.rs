@@ -72,7 +72,7 @@ fn run_unchanged(language: Language) {
     if !language.can_be_built() {
         return;
     }
-    let (alice, bob) = (Home::new("alice"), Home::new("bob"));
+    let (alice, bob) = (Home::new("alice").compiling_quickly(), Home::new("bob").compiling_quickly());
     let alice_serves = alice.serve();
     // In two languages that take half a minute each time, what `blank` shows is in the others too.
     if language == Language::Rust {

@@ -7,13 +7,16 @@ use transship_tests::transfer::{Wired, hidden_in};
 use transship_tests::tree::{Watch, files_in, many, plant, same};
 use transship_tests::{Outcome, Running, eventually, meanwhile};
 
-/// Small files, of so many bytes: more than get their names at once.
-const SMALL: (u64, u64) = (6000, 4096);
+/// Small files: of so many bytes each.
+const SMALL: u64 = 4096;
+/// More of them than get their names at once, and so few that the large one comes soon.
+const MANY: u64 = 6000;
+const FEW: u64 = 500;
 /// And a large one, which comes last.
 const LARGE: u64 = 30 << 20;
-/// What passes until some of the small files have their names, and until some of the large one is there.
+/// What passes until some of [`MANY`] small files have their names, and until some of the large one is there after [`FEW`].
 const IN_SMALL: u64 = 20 << 20;
-const IN_LARGE: u64 = 36 << 20;
+const IN_LARGE: u64 = 14 << 20;
 /// What else passes: the listing, what is said about the transfer, the link's own.
 const OVERHEAD: u64 = 2 << 20;
 
@@ -24,13 +27,13 @@ struct Way {
     target: PathBuf,
 }
 
-/// A wire between the two, and a tree each way.
-fn scene() -> (Wired, [Way; 2]) {
+/// A wire between the two, and a tree each way with so many small files.
+fn scene(small: u64) -> (Wired, [Way; 2]) {
     let wired = Wired::new("", "list,read,write");
     let get = Way { command: &["get", "-r", "bob:photos"], source: wired.bob.file("photos"), target: wired.alice.scratch().join("photos") };
     let put = Way { command: &["put", "-r", "out", "bob:"], source: wired.alice.scratch().join("out"), target: wired.bob.file("out") };
     for way in [&get, &put] {
-        many(&way.source.join("many"), SMALL.0, SMALL.1);
+        many(&way.source.join("many"), small, SMALL);
         plant(&way.source.join("zlarge"), LARGE, 0o644);
     }
     (wired, [get, put])
@@ -74,9 +77,9 @@ impl Way {
     }
 }
 
-/// Kills bob or alice, `bytes` after the begin, and goes on.
-fn killed(bob: bool, bytes: u64) {
-    let (mut wired, ways) = scene();
+/// Kills bob or alice, `bytes` after the begin of a tree with so many small files, and goes on.
+fn killed(bob: bool, small: u64, bytes: u64) {
+    let (mut wired, ways) = scene(small);
     for way in &ways {
         let mut watch = Watch::default();
         let serving = (!bob).then(|| wired.alice.serve());
@@ -111,27 +114,27 @@ fn killed(bob: bool, bytes: u64) {
 
 #[test]
 fn after_a_kill_of_the_other_node_among_small_files_the_same_command_goes_on() {
-    killed(true, IN_SMALL);
+    killed(true, MANY, IN_SMALL);
 }
 
 #[test]
 fn after_a_kill_of_the_other_node_in_a_large_file_the_same_command_goes_on() {
-    killed(true, IN_LARGE);
+    killed(true, FEW, IN_LARGE);
 }
 
 #[test]
 fn after_a_kill_of_our_node_among_small_files_the_same_command_goes_on() {
-    killed(false, IN_SMALL);
+    killed(false, MANY, IN_SMALL);
 }
 
 #[test]
 fn after_a_kill_of_our_node_in_a_large_file_the_same_command_goes_on() {
-    killed(false, IN_LARGE);
+    killed(false, FEW, IN_LARGE);
 }
 
 #[test]
 fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
-    let (wired, ways) = scene();
+    let (wired, ways) = scene(MANY);
     for way in &ways {
         let running = way.part(&wired, IN_SMALL);
         way.some();
@@ -145,7 +148,7 @@ fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
 
 #[test]
 fn ctrl_c_keeps_what_has_arrived_and_the_same_command_goes_on() {
-    let (wired, ways) = scene();
+    let (wired, ways) = scene(MANY);
     for way in &ways {
         // Fewer than get their names at once: they have them soon all the same, though nothing more comes.
         let running = way.part(&wired, 6 << 20);
@@ -175,7 +178,7 @@ fn cancelled(wired: &Wired, way: &Way, keep: bool) -> Outcome {
 
 #[test]
 fn a_cancelled_tree_leaves_no_hidden_files_and_what_is_seen_is_whole() {
-    let (wired, ways) = scene();
+    let (wired, ways) = scene(FEW);
     let _serving = wired.alice.serve();
     for way in &ways {
         cancelled(&wired, way, false).fails("cancelled", 130);
@@ -186,7 +189,7 @@ fn a_cancelled_tree_leaves_no_hidden_files_and_what_is_seen_is_whole() {
 
 #[test]
 fn a_tree_stopped_with_keep_goes_on_later() {
-    let (wired, ways) = scene();
+    let (wired, ways) = scene(FEW);
     let _serving = wired.alice.serve();
     for way in &ways {
         cancelled(&wired, way, true).fails("interrupted", 130);
@@ -196,7 +199,7 @@ fn a_tree_stopped_with_keep_goes_on_later() {
 
 #[test]
 fn a_get_that_is_refused_or_stopped_at_once_leaves_no_folder() {
-    let (wired, [get, _]) = scene();
+    let (wired, [get, _]) = scene(FEW);
     let _serving = wired.alice.serve();
     wired.proxy.hold_after(0);
     let mut running = wired.alice.start(get.command);
@@ -209,7 +212,7 @@ fn a_get_that_is_refused_or_stopped_at_once_leaves_no_folder() {
 
 #[test]
 fn a_wire_that_breaks_and_mends_is_no_end() {
-    let (wired, ways) = scene();
+    let (wired, ways) = scene(MANY);
     let _serving = wired.alice.serve();
     for way in &ways {
         let running = way.part(&wired, 6 << 20);

@@ -14,7 +14,7 @@ fn visited() -> Vec<(Home, Serving)> {
 }
 
 fn visited_by(kind: &str, settings: &str) -> Option<(Home, Serving)> {
-    let home = Home::new("alice");
+    let home = Home::new("alice").compiling_quickly();
     home.configure(settings);
     match kind {
         "python" => python("tests/visitor/python")?.install(&home),
@@ -23,6 +23,9 @@ fn visited_by(kind: &str, settings: &str) -> Option<(Home, Serving)> {
     }
     // One thread: whatever held it up would hold up all.
     let serving = home.serve_within(&["env", "TOKIO_WORKER_THREADS=1"], "127.0.0.1:0", COMPILING);
+    // It answers once it is compiled.
+    let target = format!("alice@{VISITOR}");
+    home.run(["message", &target, r#"["clock",0]"#, "--timeout", &format!("{}s", COMPILING.as_secs())]).ok();
     Some((home, serving))
 }
 
@@ -113,7 +116,7 @@ fn a_sleeping_component_holds_nobody_up_and_does_not_count_as_computing() {
         let mut sleeping = alice.command(["message", &format!("alice@{VISITOR}"), r#"["sleep",3000]"#]).stdout(std::process::Stdio::piped()).spawn().unwrap();
         eventually("it sleeps", || {
             let ps = alice.run(["--json", "ps"]).ok().json();
-            ps.iter().find(|line| line["id"] == VISITOR).filter(|line| line["messages_in"] == 1).map(drop)
+            ps.iter().find(|line| line["id"] == VISITOR).filter(|line| line["messages_in"] == 2).map(drop)
         });
         // On the node's only thread.
         assert_eq!(alice.message("alice@manager:file-transfer:transship", &json!("list-files")), json!({"list-files": []}));

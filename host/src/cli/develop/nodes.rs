@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio_util::task::AbortOnDropHandle;
 use transship::control::{ControlClient, Server};
+use transship::engine::Compilation;
 use transship::home::{Home, HomeError};
 use transship::log::Reader;
 use transship::node::{Node, NodeOptions};
@@ -147,7 +148,7 @@ fn share_modules(home: &Home, modules: &Path) -> std::io::Result<()> {
 async fn start_process(home: &Home) -> Result<(Running, String), CliError> {
     let program = std::env::current_exe().map_err(|error| CliError::io(&PathBuf::from("transship"), &error))?;
     let mut command = Command::new(&program);
-    command.arg("--home").arg(home.folder()).args(["--json", "serve", "--listen", "127.0.0.1:0"]);
+    command.arg("--home").arg(home.folder()).args(["--json", "serve", "--listen", "127.0.0.1:0", "--quick-compile"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn().map_err(|error| CliError::io(&program, &error))?;
     let failed = || {
@@ -171,7 +172,7 @@ async fn start_process(home: &Home) -> Result<(Running, String), CliError> {
 
 async fn start_inside(home: &Home) -> Result<(Running, String), CliError> {
     let lock = home.lock()?;
-    let node = Node::start(home, NodeOptions::default()).await?;
+    let node = Node::start(home, NodeOptions { compilation: Compilation::Quick, ..NodeOptions::default() }).await?;
     let address = node.listen(([127, 0, 0, 1], 0).into()).await?.to_string();
     let server = Server::bind(home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
     let served = node.clone();

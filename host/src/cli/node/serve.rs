@@ -2,9 +2,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 use transship::control::Server;
+use transship::engine::Compilation;
 use transship::link::LEAST_LIMIT;
 use transship::node::{Node, NodeOptions};
 
@@ -32,6 +34,9 @@ pub(crate) struct ServeArgs {
     /// How much a second to send to other nodes at most, and to receive from them, from 16K [default: the limit in HOME/node.toml, at first none]
     #[arg(long, value_name = "RATE", value_parser = parse_limit)]
     limit: Option<u64>,
+    /// Compile packages in a fraction of the time, to code that runs slower: for developing
+    #[arg(long, env = "TRANSSHIP_QUICK_COMPILE", value_parser = FalseyValueParser::new())]
+    quick_compile: bool,
 }
 
 /// A rate that a link can be limited to.
@@ -46,7 +51,8 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<(), CliEr
 
     remove_leftovers(&home);
     let options = node_options(&home)?;
-    let node = Node::start(&home, NodeOptions { limit: args.limit.or(options.limit), ..options }).await?;
+    let compilation = if args.quick_compile { Compilation::Quick } else { options.compilation };
+    let node = Node::start(&home, NodeOptions { limit: args.limit.or(options.limit), compilation, ..options }).await?;
     // Before commands can connect: a node that listens is told by that from one that another command runs.
     let address = node.listen(args.listen.unwrap_or(home.settings().listen)).await?;
     let server = Server::bind(&home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
