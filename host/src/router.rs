@@ -15,6 +15,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 use crate::blob::Blob;
@@ -41,6 +43,9 @@ pub(crate) struct Outgoing {
     /// Who waits instead, if no response is expected here.
     pub(crate) inherited: Option<ReplyTo>,
 }
+
+/// A request that was not sent, and why.
+pub(crate) type Unsent = (SendErrorKind, Box<Outgoing>);
 
 /// Why an answer could not be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,12 +140,14 @@ impl Router {
     }
 
     /// Sends a request. Waits for room, not for the response.
-    pub(crate) async fn send_request(&self, from: &Process, outgoing: Outgoing) -> Result<(), (SendErrorKind, Outgoing)> {
+    ///
+    /// A guest that calls this waits on a stack of its own, which keeps the memory that it has once used, for each of thousands of processes: so what is large, or rare, is elsewhere.
+    pub(crate) async fn send_request(&self, from: &Process, outgoing: Box<Outgoing>) -> Result<(), Unsent> {
         if let Err(kind) = self.check(from, &outgoing) {
             return Err((kind, outgoing));
         }
         from.messages_out.fetch_add(1, Ordering::Relaxed);
-        if outgoing.target.node() == self.our_name.as_str() { self.request_here(from, outgoing).await } else { self.request_abroad(from, outgoing).await }
+        if outgoing.target.node() == self.our_name.as_str() { self.request_here(from, outgoing).await } else { self.begin_abroad(from, outgoing).await }
     }
 
     fn check(&self, from: &Process, outgoing: &Outgoing) -> Result<(), SendErrorKind> {
@@ -159,12 +166,15 @@ impl Router {
         Ok(())
     }
 
-    async fn request_here(&self, from: &Process, mut outgoing: Outgoing) -> Result<(), (SendErrorKind, Outgoing)> {
+    async fn request_here(&self, from: &Process, mut outgoing: Box<Outgoing>) -> Result<(), Unsent> {
         let wait = outgoing.expects.map_or(MAILBOX_WAIT, |wait| Duration::from_millis(wait).min(MAILBOX_WAIT));
         let started = Instant::now();
-        let target = match self.find_soon(outgoing.target.process(), wait).await {
-            Ok(target) => target,
-            Err(kind) => return Err((kind, outgoing)),
+        let target = match self.find(outgoing.target.process()) {
+            Some(target) => target,
+            None => match Box::pin(self.find_soon(outgoing.target.process(), wait)).await {
+                Ok(target) => target,
+                Err(kind) => return Err((kind, outgoing)),
+            },
         };
         if !from.may_message(&target) {
             let why = from.lacks(Need::Messaging(&target.id));
@@ -172,11 +182,14 @@ impl Router {
         }
         let source = self.address_of(&from.id);
         let size = size_of(&outgoing.content);
-        let room = if target.id == from.id {
+        let room = match target.mailbox.reserve_request(size).now_or_never() {
+            Some(room) => Ok(room),
             // Nobody would take a message out while it waits for itself.
-            futures::FutureExt::now_or_never(target.mailbox.reserve_request(size)).ok_or(SendErrorKind::Timeout)
-        } else {
-            tokio::time::timeout(wait.saturating_sub(started.elapsed()), target.mailbox.reserve_request(size)).await.map_err(|_| SendErrorKind::Timeout)
+            None if target.id == from.id => Err(SendErrorKind::Timeout),
+            None => {
+                let left = wait.saturating_sub(started.elapsed());
+                Box::pin(tokio::time::timeout(left, target.mailbox.reserve_request(size))).await.map_err(|_| SendErrorKind::Timeout)
+            }
         };
         let room = match room {
             Ok(Ok(room)) => room,
@@ -209,7 +222,13 @@ impl Router {
         Ok(())
     }
 
-    async fn request_abroad(&self, from: &Process, outgoing: Outgoing) -> Result<(), (SendErrorKind, Outgoing)> {
+    /// The future is made on the stack before it is boxed: not on that of a caller who sends to this node only.
+    #[inline(never)]
+    fn begin_abroad<'a>(&'a self, from: &'a Process, outgoing: Box<Outgoing>) -> BoxFuture<'a, Result<(), Unsent>> {
+        Box::pin(self.request_abroad(from, outgoing))
+    }
+
+    async fn request_abroad(&self, from: &Process, outgoing: Box<Outgoing>) -> Result<(), Unsent> {
         if !from.may_network() {
             return Err((SendErrorKind::Denied(from.lacks(Need::Network)), outgoing));
         }
@@ -217,7 +236,7 @@ impl Router {
             return Err((kind, outgoing));
         }
         let Some(links) = self.links.get() else { return Err((SendErrorKind::Offline("this node has no links".into()), outgoing)) };
-        let Outgoing { target, content, expects, then, inherited } = outgoing;
+        let Outgoing { target, content, expects, then, inherited } = *outgoing;
         let (entry, handed_on) = match (expects, inherited) {
             (Some(expects), inherited) => (Some((expects, then)), inherited),
             (None, Some(reply)) => (Some((HANDED_ON_WAIT.as_millis() as u64, Then::HandOn(reply.clone()))), Some(reply)),
@@ -251,7 +270,7 @@ impl Router {
         let sent = tokio::time::timeout(wait, links.send(&node, head, blob, lanes)).await;
         if let Some(kind) = sent.map_or(Some(SendErrorKind::Timeout), |sent| sent.err().map(SendErrorKind::from)) {
             let Some(id) = id else {
-                return Err((kind, Outgoing { target, content, expects, then: Then::Receive { context: None }, inherited: handed_on }));
+                return Err((kind, Box::new(Outgoing { target, content, expects, then: Then::Receive { context: None }, inherited: handed_on })));
             };
             self.abroad.lock().remove(&id);
             // If it is gone, it has been failed already (the node was lost, or time ran out).
@@ -260,7 +279,7 @@ impl Router {
                 Then::HandOn(reply) => (Then::Receive { context: None }, Some(reply)),
                 then => (then, None),
             };
-            return Err((kind, Outgoing { target, content: request.content, expects, then, inherited }));
+            return Err((kind, Box::new(Outgoing { target, content: request.content, expects, then, inherited })));
         }
         Ok(())
     }
@@ -297,7 +316,7 @@ impl Router {
                 let lanes = Address::new(node, reply.process.clone()).map_or(1, |address| from.lanes_to(&address));
                 return match content.blob {
                     // Its sender is slowed down with it: that is what bounds the blobs under way.
-                    Some(blob) => links.send(node, head, Some(blob), lanes).await.map_err(|_| RespondError::Offline),
+                    Some(blob) => Box::pin(links.send(node, head, Some(blob), lanes)).await.map_err(|_| RespondError::Offline),
                     None => self.answer_abroad(links, node, head, reply.request),
                 };
             }
@@ -312,7 +331,12 @@ impl Router {
                 }
                 Then::HandOn(next) => reply = next,
                 Then::Receive { context } => {
-                    if let Ok(Ok(room)) = tokio::time::timeout(MAILBOX_WAIT, requester.mailbox.reserve_response(size_of(&content))).await {
+                    let size = size_of(&content);
+                    let room = match requester.mailbox.reserve_response(size).now_or_never() {
+                        Some(room) => room.ok(),
+                        None => Box::pin(tokio::time::timeout(MAILBOX_WAIT, requester.mailbox.reserve_response(size))).await.ok().and_then(Result::ok),
+                    };
+                    if let Some(room) = room {
                         requester.mailbox.deliver(Item::Response { source, content, context }, room);
                     }
                     return Ok(());
@@ -327,7 +351,7 @@ impl Router {
         let bytes = head.body.len() + head.metadata.as_ref().map_or(0, String::len);
         let (owned_links, owned_node) = (links.clone(), node.to_owned());
         let mut sending = Box::pin(async move { owned_links.send(&owned_node, head, None, 1).await });
-        if let Some(sent) = futures::FutureExt::now_or_never(&mut sending) {
+        if let Some(sent) = (&mut sending).now_or_never() {
             return sent.map_err(|_| RespondError::Offline);
         }
         let refuse = {

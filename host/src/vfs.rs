@@ -106,6 +106,8 @@ pub struct OpenFlags {
     pub truncate: bool,
     /// With `create`: one that is made is its owner's alone, until its permissions are set.
     pub private: bool,
+    /// Whole blocks of zeros that are written take no room, where the drive can do that.
+    pub sparse: bool,
 }
 
 /// A drive. Cloning gives another handle to it.

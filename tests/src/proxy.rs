@@ -29,6 +29,8 @@ struct Shared {
     connections: Mutex<Vec<Arc<Connection>>>,
     /// Connections there have ever been.
     opened: AtomicUsize,
+    /// Ends of forwarding, two for each connection.
+    ends: AtomicUsize,
     /// Bytes that have been forwarded, both directions of all connections together.
     forwarded: AtomicU64,
     /// The next large piece that comes from the target gets a wrong bit.
@@ -76,6 +78,7 @@ impl Proxy {
             changed: Condvar::new(),
             connections: Mutex::default(),
             opened: AtomicUsize::new(0),
+            ends: AtomicUsize::new(0),
             forwarded: AtomicU64::new(0),
             spoil: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -182,6 +185,11 @@ impl Proxy {
         self.shared.spoil.store(true, Ordering::SeqCst);
     }
 
+    /// How often one end or the other of a connection has closed it, or was cut off.
+    pub fn closed(&self) -> usize {
+        self.shared.ends.load(Ordering::SeqCst)
+    }
+
     /// Whether the bit was flipped.
     pub fn spoiled(&self) -> bool {
         !self.shared.spoil.load(Ordering::SeqCst)
@@ -203,7 +211,10 @@ impl Shared {
         self.opened.fetch_add(1, Ordering::SeqCst);
         let forward = |from_target| {
             let (shared, connection) = (self.clone(), connection.clone());
-            std::thread::spawn(move || shared.forward(&connection, from_target))
+            std::thread::spawn(move || {
+                shared.forward(&connection, from_target);
+                shared.ends.fetch_add(1, Ordering::SeqCst);
+            })
         };
         vec![forward(false), forward(true)]
     }

@@ -68,6 +68,7 @@ fn crowd(node: &Node) -> anyhow::Result<Table> {
     let before = memory(node.serving.pid(), "VmRSS");
     let times = measure(&node.home, &json!({"populate": {"count": CROWD}}))?;
     let after = memory(node.serving.pid(), "VmRSS");
+    let shared_once = proportional(node.serving.pid())?;
     let alive = node.home.processes().len();
     if alive < CROWD as usize {
         bail!("{alive} processes live, and not {CROWD}");
@@ -78,8 +79,16 @@ fn crowd(node: &Node) -> anyhow::Result<Table> {
     table.fact("p99 of one, us", rounded(percentile(&times, 99.0)));
     table.fact("resident before, MiB", before >> 20);
     table.fact("resident with them, MiB", after >> 20);
+    table.fact("the same with pages that processes share counted once (Pss), MiB", shared_once >> 20);
     table.fact("more for each, KiB", rounded((after.saturating_sub(before)) as f64 / 1024.0 / f64::from(CROWD)));
     Ok(table)
+}
+
+/// The memory of a system process in bytes, of pages that are mapped several times only its part.
+fn proportional(pid: u32) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("the system does not say")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? << 10)
 }
 
 /// Has a process measure; returns microseconds.

@@ -18,11 +18,11 @@ use crate::report::{Unit, rounded};
 use crate::rivals::{Place, Rivals};
 
 /// Files, and how large each is.
-const FILES: u64 = 10_000;
-const BYTES: u64 = 4 << 10;
+pub(super) const FILES: u64 = 10_000;
+pub(super) const BYTES: u64 = 4 << 10;
 /// Files in a folder; folders in the folder above.
 const FANOUT: u64 = 100;
-const NAME: &str = "tree";
+pub(super) const NAME: &str = "tree";
 const SOCKET: &str = "tar through a socket (plain)";
 
 pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
@@ -75,7 +75,7 @@ fn leaf(number: u64) -> (PathBuf, u64) {
     (PathBuf::from(format!("{:02}/{:02}/{:02}", number / (FANOUT * 10), number / FANOUT % 10, number % FANOUT)), number + 1)
 }
 
-fn grow(root: &Path) -> anyhow::Result<()> {
+pub(super) fn grow(root: &Path) -> anyhow::Result<()> {
     for number in 0..FILES {
         let (path, seed) = leaf(number);
         let path = root.join(path);
@@ -88,7 +88,7 @@ fn grow(root: &Path) -> anyhow::Result<()> {
 }
 
 /// Whether all is there.
-fn same(root: &Path) -> anyhow::Result<()> {
+pub(super) fn same(root: &Path) -> anyhow::Result<()> {
     for number in 0..FILES {
         let (path, seed) = leaf(number);
         let path = root.join(path);

@@ -17,7 +17,7 @@ use crate::message::{self, Address, Content};
 use crate::process::Process;
 use crate::process::mailbox::Item;
 use crate::process::pending::{Awaited, Due, Failure, Then};
-use crate::router::{Outgoing, RespondError, Router};
+use crate::router::{Outgoing, RespondError, Router, Unsent};
 
 /// Begins work that blocks and returns its number; its result comes to the process as a completion.
 pub(super) fn start(process: &Arc<Process>, work: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static) -> u64 {
@@ -43,12 +43,9 @@ pub(crate) async fn await_response(router: &Router, process: &Process, mut respo
     response.await.ok()
 }
 
-/// What `Guest::send` was given and could not send.
-type Unsent = Box<(message::SendErrorKind, Outgoing)>;
-
 impl Guest {
     /// Takes a request apart. Handles in it become the node's.
-    fn outgoing(&mut self, target: &standard::Address, request: Request, then: Then) -> wasmtime::Result<Result<Outgoing, SendError>> {
+    fn outgoing(&mut self, target: &standard::Address, request: Request, then: Then) -> wasmtime::Result<Result<Box<Outgoing>, SendError>> {
         let blob = request.blob.map(|blob| self.take_blob(blob)).transpose()?;
         let blob = if blob.is_none() && request.inherit { self.current.blob.clone() } else { blob };
         let capabilities = self.take_capabilities(request.capabilities)?;
@@ -56,7 +53,7 @@ impl Guest {
         let inherited = if request.inherit && request.expects_response.is_none() { self.current.reply.clone() } else { None };
         let parsed = Address::try_from(target);
         match parsed {
-            Ok(target) => Ok(Ok(Outgoing { target, content, expects: request.expects_response, then, inherited })),
+            Ok(target) => Ok(Ok(Box::new(Outgoing { target, content, expects: request.expects_response, then, inherited }))),
             Err(error) => {
                 let context = if let Then::Receive { context } = then { context } else { None };
                 let request = self.give_back(content, request.expects_response)?;
@@ -81,21 +78,23 @@ impl Guest {
         Ok(SendError { kind: failure.kind.into(), target: (&failure.target).into(), request, context: failure.context })
     }
 
-    fn unsent(&mut self, unsent: Unsent) -> wasmtime::Result<SendError> {
-        let (kind, outgoing) = *unsent;
+    #[cold]
+    #[inline(never)]
+    fn unsent(&mut self, (kind, outgoing): Unsent) -> wasmtime::Result<SendError> {
+        let outgoing = *outgoing;
         let context = if let Then::Receive { context } = outgoing.then { context } else { None };
         let request = self.give_back(outgoing.content, outgoing.expects)?;
         Ok(SendError { kind: kind.into(), target: (&outgoing.target).into(), request, context })
     }
 
-    async fn send(&mut self, outgoing: Outgoing) -> Result<(), Unsent> {
+    async fn send(&mut self, outgoing: Box<Outgoing>) -> Result<(), Unsent> {
         if let Some(revoked) = outgoing.content.capabilities.iter().find(|capability| !capability.valid()) {
             let why = format!("a capability to be sent has been revoked: {:?}", revoked.kind());
-            return Err(Box::new((message::SendErrorKind::Denied(why), outgoing)));
+            return Err((message::SendErrorKind::Denied(why), outgoing));
         }
         let hands_on = outgoing.inherited.is_some();
         let router = self.node.router.clone();
-        let sent = router.send_request(&self.process, outgoing).await.map_err(Box::new);
+        let sent = router.send_request(&self.process, outgoing).await;
         if hands_on && sent.is_ok() {
             self.current.reply = None;
         }

@@ -34,7 +34,8 @@ impl Host for Guest {
         };
         let wanted = spawn::Wanted { name: options.name, component: options.component, on_exit, capabilities, public: options.public };
         let node = self.node.clone();
-        match spawn::spawn_child(&node, &self.process, wanted).await {
+        // Not on the stack of the guest, which keeps what it has once taken.
+        match Box::pin(spawn::spawn_child(&node, &self.process, wanted)).await {
             Ok(address) => Ok(Ok((&address).into())),
             Err(refusal) => Ok(Err(match refusal {
                 SpawnRefusal::Denied(why) => SpawnError::Denied(why),

@@ -210,6 +210,7 @@ impl HostDirectory for Guest {
             exclusive: how.contains(OpenFlags::EXCLUSIVE),
             truncate: how.contains(OpenFlags::TRUNCATE),
             private: how.contains(OpenFlags::PRIVATE),
+            sparse: how.contains(OpenFlags::SPARSE),
         };
         match self.with_directory(&this, move |directory| directory.open_file(&path, how)).await? {
             Ok(file) => {

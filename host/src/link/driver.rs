@@ -26,6 +26,7 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Send + 'static>(session: Arc
     tokio::select! {
         () = read(&session, reader) => {}
         () = watch(&session) => {}
+        () = tell(&session) => {}
         () = session.closed.cancelled() => {}
     }
     // Nobody looks at the clock any more, if this was the last link.
@@ -88,6 +89,16 @@ async fn watch(session: &Arc<Session>) {
         }
         session.lanes.tick(session);
         session.shared.buffers.trim();
+    }
+}
+
+/// Tells what was delivered, if nothing else takes the news along.
+async fn tell(session: &Session) {
+    loop {
+        session.told.due().await;
+        for frame in session.told.take() {
+            session.control(frame).await;
+        }
     }
 }
 
@@ -168,6 +179,9 @@ async fn next(session: &Session, outgoing: &mut Outgoing, batch: &mut BytesMut) 
 /// Takes what is ready, up to a batch. Of a session that ends, all: there is a deadline for that.
 fn fill(session: &Session, outgoing: &mut Outgoing, batch: &mut BytesMut) {
     let most = session.ways.sent.share(BATCH);
+    for delivered in session.told.take() {
+        append(&delivered, batch);
+    }
     while batch.len() < BATCH {
         if let Ok(frame) = outgoing.urgent.try_recv() {
             append(&frame, batch);

@@ -1,6 +1,6 @@
 //! Flow control, the receiver's side: messages that came over the link and are not in their mailboxes yet.
 //!
-//! Each target has a queue and, while it is not empty, a task that moves its messages into the mailbox one at a time. The reader of the link only puts messages into queues. The other side's
+//! A message whose mailbox has room goes there at once. Otherwise its target has a queue and a task that moves its messages into the mailbox one at a time, until the queue is empty. The other side's
 //! windows bound each queue, so a queue that outgrows them is a violation. A message leaves the queue's count before the other side hears that it was delivered.
 
 use std::collections::{HashMap, VecDeque};
@@ -8,23 +8,39 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use parking_lot::Mutex;
 
 use super::protocol::{Frame, MAX_TARGETS, Violation, WINDOW_BYTES, WINDOW_MESSAGES, cost};
 use super::session::Session;
-use super::{Head, HeadKind};
+use super::{Deliver, Head, HeadKind, Refusal};
 use crate::blob::Blob;
 use crate::message::ProcessId;
-
-/// Deliveries that are told together, at most: a small part of a window.
-const TOLD_AT_ONCE: u32 = 32;
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<(Head, Option<Bytes>)>,
-    /// Of those waiting, and those delivered but not told yet.
+    /// Of those waiting, and the one that is being delivered.
     messages: usize,
     bytes: usize,
+}
+
+/// A message that the node was asked to take.
+struct Arriving {
+    admission: BoxFuture<'static, Result<Deliver, Refusal>>,
+    kind: HeadKind,
+    bytes: usize,
+    blob: Option<Blob>,
+}
+
+impl Arriving {
+    fn new(session: &Arc<Session>, head: Head, blob: Option<Bytes>) -> Self {
+        let (bytes, kind) = (cost(&head), head.kind);
+        let mime_type = head.blob.as_ref().and_then(|blob| blob.mime_type.clone());
+        let length = head.blob.as_ref().map_or(0, |blob| blob.length);
+        let blob = blob.map(|blob| Blob::from_bytes(blob, mime_type));
+        Self { admission: session.admit(head, length), kind, bytes, blob }
+    }
 }
 
 /// See the module.
@@ -46,72 +62,70 @@ impl Inboxes {
         if queue.messages > WINDOW_MESSAGES || queue.bytes > WINDOW_BYTES {
             return Err(Violation(format!("more messages to {target} under way than its window allows")));
         }
-        queue.waiting.push_back((head, blob));
-        if is_new {
-            let session = session.clone();
-            session.shared.clone().spawn_inbox(async move { session.inboxes.serve(&session, &target).await });
+        if !is_new {
+            queue.waiting.push_back((head, blob));
+            return Ok(());
         }
+        drop(queues);
+        let mut arriving = Arriving::new(session, head, blob);
+        let admission = match (&mut arriving.admission).now_or_never() {
+            Some(Ok(deliver)) => {
+                deliver(arriving.blob);
+                // Nothing can have joined it: this is the link's reader.
+                self.0.lock().remove(&target);
+                session.delivered(&target, arriving.bytes);
+                return Ok(());
+            }
+            Some(refused) => ready(refused).boxed(),
+            None => arriving.admission,
+        };
+        let (session, arriving) = (session.clone(), Arriving { admission, ..arriving });
+        session.shared.clone().spawn_inbox(async move { session.inboxes.serve(&session, &target, arriving).await });
         Ok(())
     }
 
-    async fn serve(&self, session: &Arc<Session>, target: &ProcessId) {
-        let (mut told, mut told_bytes) = (0, 0);
-        while let Some((head, blob)) = self.next(target, told) {
-            let bytes = cost(&head);
-            let request = head.kind;
-            let mime_type = head.blob.as_ref().and_then(|blob| blob.mime_type.clone());
-            let length = head.blob.as_ref().map_or(0, |blob| blob.length);
-            let mut admission = session.admit(head, length);
-            let admitted = match (&mut admission).now_or_never() {
-                Some(admitted) => admitted,
-                None => {
-                    // It may take long: what was delivered must not wait with it.
-                    self.tell(session, target, &mut told, &mut told_bytes).await;
-                    admission.await
+    /// Delivers a message, and then those that came meanwhile.
+    async fn serve(&self, session: &Arc<Session>, target: &ProcessId, first: Arriving) {
+        let mut next = Some(first);
+        while let Some(Arriving { admission, kind, bytes, blob }) = next {
+            match (admission.await, kind) {
+                (Ok(deliver), _) => {
+                    deliver(blob);
+                    self.leave(target, bytes);
+                    session.delivered(target, bytes);
                 }
-            };
-            match (admitted, request) {
-                (Ok(deliver), _) => deliver(blob.map(|blob| Blob::from_bytes(blob, mime_type))),
-                (Err(why), HeadKind::Request { reply: Some(reply) }) => session.control(Frame::Refused(reply, why)).await,
-                (Err(why), _) => tracing::debug!(peer = %session.peer, %target, %why, "dropped a message that expects no answer"),
+                (Err(why), kind) => {
+                    if let HeadKind::Request { reply: Some(reply) } = kind {
+                        session.control(Frame::Refused(reply, why)).await;
+                    } else {
+                        tracing::debug!(peer = %session.peer, %target, %why, "dropped a message that expects no answer");
+                    }
+                    // Such a target may be none of this node, and there are any number of them: nobody notes it.
+                    let permit = session.control_permit().await;
+                    self.leave(target, bytes);
+                    if let Some(permit) = permit {
+                        permit.send(Frame::Delivered(target.clone(), 1));
+                    }
+                }
             }
-            (told, told_bytes) = (told + 1, told_bytes + bytes);
-            if told >= TOLD_AT_ONCE || told_bytes >= WINDOW_BYTES / 4 {
-                self.tell(session, target, &mut told, &mut told_bytes).await;
-            }
-            if told > 0 && self.waits_for_telling(target) {
-                self.tell(session, target, &mut told, &mut told_bytes).await;
-            }
+            next = self.next(target).map(|(head, blob)| Arriving::new(session, head, blob));
         }
     }
 
-    /// The next message; none, and the queue is forgotten, when all is done. `untold`: deliveries still to be told.
-    fn next(&self, target: &ProcessId, untold: u32) -> Option<(Head, Option<Bytes>)> {
+    fn leave(&self, target: &ProcessId, bytes: usize) {
+        if let Some(queue) = self.0.lock().get_mut(target) {
+            queue.messages = queue.messages.saturating_sub(1);
+            queue.bytes = queue.bytes.saturating_sub(bytes);
+        }
+    }
+
+    /// The next message; none, and the queue is forgotten, when all is done.
+    fn next(&self, target: &ProcessId) -> Option<(Head, Option<Bytes>)> {
         let mut queues = self.0.lock();
         let next = queues.get_mut(target)?.waiting.pop_front();
-        if next.is_none() && untold == 0 {
+        if next.is_none() {
             queues.remove(target);
         }
         next
-    }
-
-    /// Whether nothing is left to do but to tell.
-    fn waits_for_telling(&self, target: &ProcessId) -> bool {
-        self.0.lock().get(target).is_none_or(|queue| queue.waiting.is_empty())
-    }
-
-    async fn tell(&self, session: &Arc<Session>, target: &ProcessId, count: &mut u32, bytes: &mut usize) {
-        if *count == 0 {
-            return;
-        }
-        let permit = session.control_permit().await;
-        if let Some(queue) = self.0.lock().get_mut(target) {
-            queue.messages = queue.messages.saturating_sub(*count as usize);
-            queue.bytes = queue.bytes.saturating_sub(*bytes);
-        }
-        if let Some(permit) = permit {
-            permit.send(Frame::Delivered(target.clone(), *count));
-        }
-        (*count, *bytes) = (0, 0);
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! - this file: what the node calls, and what it must offer
 //! - `peer`: the links of one peer, and the one attempt to dial it that all who wait share; `dial` and `listen` (with `places`): how connections come to be; `tls` and `handshake`: how they are secured and greeted
-//! - `session`: one link's state, without sockets: what may be sent (`windows`), what was received (`inbox`), the lanes and who uses them (`lanes`, `lane`, `conversation`)
+//! - `session`: one link's state, without sockets: what may be sent (`windows`), what was received (`inbox`) and is to be told (`told`), the lanes and who uses them (`lanes`, `lane`, `conversation`)
 //! - `driver` and `lane_driver`: the tasks that read and write a link and a lane, over any byte stream; `buffers`: the memory for what lanes bring
 //! - `limit`: how fast what the two move may be
 //! - `protocol` and `frame`: the wire format, which `protocol` documents in full; `deadlines`: every time limit
@@ -49,6 +49,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod told;
 mod windows;
 
 pub use deadlines::Deadlines;

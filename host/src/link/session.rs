@@ -19,10 +19,12 @@ use super::lanes::{Lanes, NoLane};
 use super::limit::Ways;
 use super::peer::Shared;
 use super::protocol::{Code, Frame, Goodbye, MAX_FRAME, MAX_INLINE_BLOB, MAX_LANES, Token, Violation, cost};
+use super::told::Told;
 use super::windows::{Closed, Windows};
 use super::{Deliver, Head, HeadKind, Refusal};
 use crate::blob::{Blob, BlobError};
 use crate::identity::PublicKey;
+use crate::message::ProcessId;
 
 /// Bytes of messages that wait to be written, all targets together. More than the longest frame.
 const QUEUED_BYTES: usize = 4 << 20;
@@ -82,6 +84,7 @@ pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) windows: Windows,
     pub(super) inboxes: Inboxes,
+    pub(super) told: Told,
     pub(super) lanes: Lanes,
     conversations: Conversations,
     pub(super) jobs: Arc<Jobs>,
@@ -111,6 +114,7 @@ impl Session {
             shared,
             windows: Windows::new(),
             inboxes: Inboxes::default(),
+            told: Told::default(),
             lanes: Lanes::default(),
             conversations: Conversations::default(),
             jobs: Arc::default(),
@@ -280,6 +284,15 @@ impl Session {
             let Some(inbound) = session.shared.inbound() else { return Err(Refusal::NoSuchProcess) };
             inbound.admit(&session.peer, head, length).await
         })
+    }
+
+    /// A message of so many bytes is in its mailbox. The other side hears of it soon.
+    pub(super) fn delivered(&self, target: &ProcessId, bytes: usize) {
+        if let Some(count) = self.told.note(target, 1, bytes)
+            && let Err(TrySendError::Full(_)) = self.control.try_send(Frame::Delivered(target.clone(), count))
+        {
+            self.told.note_again(target, count);
+        }
     }
 
     /// Queues a frame, waiting for room.

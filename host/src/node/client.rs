@@ -75,7 +75,7 @@ impl Client {
         let expects = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).clamp(1, 86_400_000);
         let deadline = Instant::now() + Duration::from_millis(expects);
         let outgoing = Outgoing { target: target.clone(), content, expects: Some(expects), then: Then::Await(sender), inherited: None };
-        self.node.router.send_request(&self.process, outgoing).await.map_err(|(kind, _)| kind)?;
+        self.node.router.send_request(&self.process, Box::new(outgoing)).await.map_err(|(kind, _)| kind)?;
         match await_response(&self.node.router, &self.process, receiver, deadline).await {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(failure)) => Err(failure.kind),
@@ -89,7 +89,7 @@ impl Client {
     /// [`SendErrorKind`], as far as known at once.
     pub async fn send(&self, target: &Address, content: Content) -> Result<(), SendErrorKind> {
         let outgoing = Outgoing { target: target.clone(), content, expects: None, then: Then::Receive { context: None }, inherited: None };
-        self.node.router.send_request(&self.process, outgoing).await.map_err(|(kind, _)| kind)
+        self.node.router.send_request(&self.process, Box::new(outgoing)).await.map_err(|(kind, _)| kind)
     }
 
     /// Whether requests wait to be received.

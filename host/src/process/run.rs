@@ -88,7 +88,7 @@ pub(crate) async fn run(
     if let OnExit::Requests(requests) = on_exit
         && !node.ending.is_cancelled()
     {
-        send_last_words(&node, &process, &end, requests).await;
+        Box::pin(send_last_words(&node, &process, &end, requests)).await;
     }
     process.ended.cancel();
 }
@@ -111,7 +111,7 @@ async fn send_last_words(node: &NodeInner, process: &Process, end: &End, request
     for (target, body) in requests {
         let content = Content { body, metadata: Some(metadata.clone()), ..Content::default() };
         let outgoing = Outgoing { target, content, expects: None, then: Then::Receive { context: None }, inherited: None };
-        if let Err((kind, outgoing)) = node.router.send_request(process, outgoing).await {
+        if let Err((kind, outgoing)) = node.router.send_request(process, Box::new(outgoing)).await {
             tracing::debug!(process = %process.id, "its on-exit request to {} was not sent: {kind}", outgoing.target);
         }
     }

@@ -35,7 +35,7 @@ impl World {
 
     async fn send(&self, from: &Process, target: &str, body: &str, expects: Option<u64>) -> Result<(), SendErrorKind> {
         let outgoing = Outgoing { expects, ..to(target, body) };
-        self.router.send_request(from, outgoing).await.map_err(|(kind, _)| kind)
+        self.router.send_request(from, Box::new(outgoing)).await.map_err(|(kind, _)| kind)
     }
 }
 
@@ -89,7 +89,7 @@ async fn a_request_that_is_handed_on_is_answered_to_the_one_who_asked_first() {
     world.send(&first, "alice@b:p:q", "question", Some(1000)).await.unwrap();
     let reply = reply_of(take(&middle));
     let outgoing = Outgoing { inherited: Some(reply.clone()), ..to("alice@c:p:q", "handed on") };
-    world.router.send_request(&middle, outgoing).await.map_err(|(kind, _)| kind).unwrap();
+    world.router.send_request(&middle, Box::new(outgoing)).await.map_err(|(kind, _)| kind).unwrap();
     let inherited = reply_of(take(&last));
     assert_eq!(inherited, reply);
     world.router.send_response(&last, &inherited, text("answer")).await.unwrap();
@@ -151,7 +151,7 @@ async fn an_awaited_request_that_is_not_answered_fails_in_time() {
     let (asker, _silent) = (world.process("a:p:q", false), world.process("b:p:q", false));
     let (sender, receiver) = oneshot::channel::<Awaited>();
     let outgoing = Outgoing { expects: Some(1), then: Then::Await(sender), ..to("alice@b:p:q", "question") };
-    world.router.send_request(&asker, outgoing).await.map_err(|(kind, _)| kind).unwrap();
+    world.router.send_request(&asker, Box::new(outgoing)).await.map_err(|(kind, _)| kind).unwrap();
     asker.pending.lock().advance(Instant::now() + Duration::from_secs(1));
     assert_eq!(receiver.await.unwrap().unwrap_err().kind, SendErrorKind::Timeout);
 }
@@ -164,7 +164,7 @@ async fn capabilities_that_were_lent_end_with_the_process_that_lent_them() {
     giver.keep(&own).unwrap();
     let mut outgoing = to("alice@b:p:q", "take this");
     outgoing.content.capabilities = vec![own];
-    world.router.send_request(&giver, outgoing).await.map_err(|(kind, _)| kind).unwrap();
+    world.router.send_request(&giver, Box::new(outgoing)).await.map_err(|(kind, _)| kind).unwrap();
     let Some(Item::Request { content, .. }) = taker.mailbox.take() else { panic!("nothing came") };
     taker.keep(&content.capabilities[0]).unwrap();
     assert!(taker.may_network());

@@ -20,6 +20,8 @@ pub(super) struct Opening {
     pub(super) exclusive: bool,
     /// Only with `create`: one that is made is its owner's alone.
     pub(super) private: bool,
+    /// Zeros need not take room.
+    pub(super) sparse: bool,
 }
 
 /// A directory of some kind of drive. Links are not followed, whatever the path.
@@ -50,7 +52,7 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
 
     /// At most `limit` bytes together.
     fn read_files(&self, paths: &mut dyn Iterator<Item = Checked<RelativePath>>, limit: u64) -> FilePack {
-        let how = Opening { read: true, write: false, create: false, exclusive: false, private: false };
+        let how = Opening { read: true, write: false, create: false, exclusive: false, private: false, sparse: false };
         let mut pack = Packing::new(limit);
         for path in paths {
             let opened = path.and_then(|path| {
@@ -65,7 +67,7 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
     }
 
     fn write_files(&self, files: &mut dyn Iterator<Item = Checked<Writing>>) -> Vec<Result<(), VfsError>> {
-        let how = Opening { read: false, write: true, create: true, exclusive: true, private: true };
+        let how = Opening { read: false, write: true, create: true, exclusive: true, private: true, sparse: false };
         let write = |file: Writing| {
             if let (Some(above), _) = file.path.split_last() {
                 // To open a file would make it.

@@ -58,8 +58,8 @@ impl Directory {
         if !how.read && !how.write {
             return Err(VfsError::Denied(format!("'{path}': a file is opened to read, to write or both, and neither was asked for")));
         }
-        let opening =
-            Opening { read: how.read, write: changes, create: how.create, exclusive: how.create && how.exclusive, private: how.create && how.private };
+        let (exclusive, private) = (how.create && how.exclusive, how.create && how.private);
+        let opening = Opening { read: how.read, write: changes, create: how.create, exclusive, private, sparse: how.sparse };
         let backend = self.backend.open_file(&path, opening)?;
         // After the backend has seen that it is a regular file, and not by the opening itself: what is none must not be touched.
         if how.truncate {

@@ -21,6 +21,7 @@ use super::backend::{Checked, DirectoryBackend, FileBackend, Opening};
 use super::many::{FilePack, Renaming, Writing};
 use super::{DirectoryPage, FileKind, Metadata, PERMISSIONS, RelativePath, VfsError, WORKING, name};
 
+mod holes;
 mod listing;
 mod many;
 mod open_file;
@@ -88,7 +89,7 @@ fn open_regular(at: &Dir, last: &str, path: &RelativePath, how: Opening) -> Resu
 
 impl DirectoryBackend for Folder {
     fn open_file(&self, path: &RelativePath, how: Opening) -> Result<Arc<dyn FileBackend>, VfsError> {
-        Ok(Arc::new(OpenFile::new(self.open_regular(path, how)?, path)))
+        Ok(Arc::new(OpenFile::new(self.open_regular(path, how)?, path, how.sparse)))
     }
 
     fn open_directory(&self, path: &RelativePath, create: bool) -> Result<Arc<dyn DirectoryBackend>, VfsError> {
@@ -112,7 +113,7 @@ impl DirectoryBackend for Folder {
     }
 
     fn copy(&self, source: &RelativePath, target: &RelativePath) -> Result<(), VfsError> {
-        let mut from = self.open_regular(source, Opening { read: true, write: false, create: false, exclusive: false, private: false })?;
+        let mut from = self.open_regular(source, Opening { read: true, write: false, create: false, exclusive: false, private: false, sparse: false })?;
         let (at, last) = self.parent(target, false)?;
         if look(&at, &last).is_ok() {
             return Err(VfsError::Exists(target.as_str().into()));

@@ -313,7 +313,7 @@ mod tests {
     use crate::rights::Rights;
     use crate::vfs::{Drive, OpenFlags, VfsError, memory::ENTRY_COST};
 
-    const NEW: OpenFlags = OpenFlags { read: true, write: true, create: true, exclusive: false, truncate: false, private: false };
+    const NEW: OpenFlags = OpenFlags { read: true, write: true, create: true, exclusive: false, truncate: false, private: false, sparse: false };
 
     #[test]
     fn a_full_quota_is_no_space_and_what_is_removed_and_closed_is_free_again() {

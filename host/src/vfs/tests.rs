@@ -13,7 +13,7 @@ mod escape;
 mod lending;
 mod packs;
 
-const READ: OpenFlags = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false, private: false };
+const READ: OpenFlags = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false, private: false, sparse: false };
 const WRITE: OpenFlags = OpenFlags { write: true, ..READ };
 const NEW: OpenFlags = OpenFlags { create: true, ..WRITE };
 const LIST_ONLY: Rights = Rights { list: true, ..Rights::NONE };

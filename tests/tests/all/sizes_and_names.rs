@@ -1,6 +1,7 @@
 //! Files of every size and name arrive identical, by `get` and by `put`.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use transship_tests::machine::memory;
@@ -27,6 +28,11 @@ fn files_from_nothing_to_100_mib_arrive_identical() {
     }
 }
 
+/// What a file takes on the disk, in bytes.
+fn taken(path: &Path) -> u64 {
+    path.metadata().unwrap().blocks() * 512
+}
+
 /// Bytes free where tests put their files.
 fn free(path: &Path) -> u64 {
     let system = rustix::fs::statvfs(path).unwrap();
@@ -42,6 +48,7 @@ fn a_file_of_4_gib_and_a_byte_arrives_identical_and_the_memory_of_both_nodes_sta
     let here = alice.scratch().join("here");
     alice.run(["get", "bob:large", "here", "--digest", "blake3"]).ok();
     assert_eq!(differ(&bob.file("large"), &here), None);
+    assert!(taken(&here) < size / 16, "a sparse file stays one, and this takes {} bytes of the disk", taken(&here));
     fs::remove_file(&here).unwrap();
     for serving in [alice_serves, bob_serves] {
         let peak = memory(serving.pid(), "VmHWM");

@@ -1,10 +1,11 @@
 //! Folders with all that is in them arrive as they are, by `get -r` and by `put -r`, and what is there already is not moved again.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use transship_tests::transfer::{hidden_in, names_in};
 use transship_tests::tree::{all_in, everything, files_in, many, plant, same};
-use transship_tests::{Home, introduce, pair};
+use transship_tests::{Home, introduce, pair, sparse_file};
 
 const DRIVE: &str = "file-transfer:transship/files";
 
@@ -44,6 +45,27 @@ fn an_archive_has_the_times_and_modes_of_folders_and_the_links_too() {
     // Once more, with nothing to do, they stay so.
     alice.run(["put", "-a", "photos", "bob:back"]).ok();
     same(&source, &bob.file("back"), true);
+}
+
+#[test]
+fn sparse_files_of_a_tree_stay_sparse() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    let source = bob.file("disks");
+    fs::create_dir(&source).unwrap();
+    let sizes = [("small", 1 << 20), ("large", 40 << 20)];
+    for (name, size) in sizes {
+        sparse_file(&source.join(name), size);
+    }
+    let put = bob.file("back");
+    alice.run(["get", "-r", "bob:disks"]).ok();
+    alice.run(["put", "-r", "disks", "bob:back"]).ok();
+    for folder in [alice.scratch().join("disks"), put] {
+        same(&source, &folder, false);
+        for (name, size) in sizes {
+            let taken = folder.join(name).metadata().unwrap().blocks() * 512;
+            assert!(taken < size / 4, "{name} takes {taken} bytes of the disk");
+        }
+    }
 }
 
 #[test]

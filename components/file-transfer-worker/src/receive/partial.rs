@@ -63,11 +63,13 @@ impl Partial {
         let (folder, made) = place.make_folder()?;
         let opened = (|| {
             let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::PRIVATE;
+            // A sparse file stays one.
+            let holes = how | OpenFlags::SPARSE;
             // Something that is no file has no business there; opening a link is refused by the node.
             if place.root().find(&path)?.is_some_and(|found| found.kind == FileKind::Directory) {
                 place.root().remove_directory(&path, true)?;
             }
-            Ok((place.root().open_file(&path, how)?, place.root().open_file(&journal_path, how)?))
+            Ok((place.root().open_file(&path, holes)?, place.root().open_file(&journal_path, how)?))
         })();
         let (file, journal) = match opened {
             Ok(opened) => opened,

@@ -244,7 +244,7 @@ fn a_real_file_that_is_written_in_place_or_replaced_has_another_stamp_though_siz
     let path = folder.path().join("file");
     std::fs::write(&path, vec![1; SIZE as usize]).unwrap();
     let root = Drive::folder("p:q/files", folder.path()).unwrap().root(Rights::ALL);
-    let read = OpenFlags { read: true, write: false, create: false, exclusive: false, truncate: false, private: false };
+    let read = OpenFlags { read: true, ..OpenFlags::default() };
     let blob = || root.open_file("file", read).unwrap().read_blob(0, SIZE).unwrap();
     let first = blob().stamp().unwrap();
     assert_eq!(first.size, SIZE);

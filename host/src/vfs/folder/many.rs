@@ -1,13 +1,12 @@
 //! Many files of a folder with one call. What follows one another is most often in one directory: it is opened once.
 
-use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{AtFlags, Timespec, Timestamps, fstat, futimens, unlinkat};
 
-use super::{Folder, describe, look, open_regular, rename, spelling, system};
+use super::{Folder, describe, holes, look, open_regular, rename, spelling, system};
 use crate::blob::BlobError;
 use crate::vfs::backend::{Checked, Opening, Packing};
 use crate::vfs::many::{FilePack, Renaming, Writing};
@@ -53,7 +52,7 @@ pub(super) fn metadata_of(folder: &Folder, paths: &mut dyn Iterator<Item = Check
 }
 
 pub(super) fn read_files(folder: &Folder, paths: &mut dyn Iterator<Item = Checked<RelativePath>>, limit: u64) -> FilePack {
-    let how = Opening { read: true, write: false, create: false, exclusive: false, private: false };
+    let how = Opening { read: true, write: false, create: false, exclusive: false, private: false, sparse: false };
     let (mut parents, mut pack) = (Parents::of(folder), Packing::new(limit));
     for path in paths {
         let opened = path.and_then(|path| {
@@ -91,8 +90,8 @@ fn write(at: &Dir, last: &str, file: &Writing) -> Result<(), VfsError> {
     let said = |error: &std::io::Error| VfsError::from_system(error, file.path.as_str());
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).follow(FollowSymlinks::No).mode(file.permissions.into());
-    let mut new = at.open_with(last, &options).map_err(|error| said(&error))?;
-    let written = new.write_all(&file.bytes).and_then(|()| Ok(futimens(&new, &times(file.modified))?));
+    let new = at.open_with(last, &options).map_err(|error| said(&error))?.into_std();
+    let written = holes::write_all_at(&new, &file.bytes, 0).and_then(|()| Ok(futimens(&new, &times(file.modified))?));
     written.map_err(|error| {
         // The error that matters is the first.
         let _ = unlinkat(at, last, AtFlags::empty());

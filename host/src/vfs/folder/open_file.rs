@@ -10,7 +10,7 @@ use rustix::fs::{Mode, fchmod, fstat};
 use rustix::io::{ReadWriteFlags, preadv2};
 use rustix::process::umask;
 
-use super::{describe, system};
+use super::{describe, holes, system};
 use crate::blob::{BlobError, ReadAt, Stamp};
 use crate::vfs::backend::FileBackend;
 use crate::vfs::{Metadata, RelativePath, VfsError, words};
@@ -20,11 +20,13 @@ use crate::vfs::{Metadata, RelativePath, VfsError, words};
 pub(super) struct OpenFile {
     file: fs::File,
     path: RelativePath,
+    /// Zeros are written as holes.
+    sparse: bool,
 }
 
 impl OpenFile {
-    pub(super) fn new(file: fs::File, path: &RelativePath) -> Self {
-        Self { file, path: path.clone() }
+    pub(super) fn new(file: fs::File, path: &RelativePath, sparse: bool) -> Self {
+        Self { file, path: path.clone(), sparse }
     }
 
     fn said(&self, error: &io::Error) -> VfsError {
@@ -74,7 +76,8 @@ impl FileBackend for OpenFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), VfsError> {
-        self.file.write_all_at(bytes, offset).map_err(|error| self.said(&error))
+        let written = if self.sparse { holes::write_all_at(&self.file, bytes, offset) } else { self.file.write_all_at(bytes, offset) };
+        written.map_err(|error| self.said(&error))
     }
 
     fn set_length(&self, length: u64) -> Result<(), VfsError> {

@@ -131,7 +131,7 @@ impl Stage {
     pub(super) fn open(&mut self, root: &Directory) -> Result<(File, u64), TransferError> {
         self.make(root)?;
         let number = self.take_number();
-        let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::PRIVATE;
+        let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::PRIVATE | OpenFlags::SPARSE;
         let file = root.open_file(&self.name(number), how).map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
         Ok((file, number))
     }
