@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::blob::{Blob, BlobError};
 
 /// The most bytes in memory that wait in a hasher's queue.
-const MAX_QUEUED_BYTES: u32 = 32 << 20;
+const MAX_QUEUED_BYTES: u32 = 8 << 20;
 /// The most blobs that wait in a hasher's queue.
 const MAX_QUEUED_BLOBS: usize = 256;
 /// How much of a file's range is in memory at once, and how often a dropped hasher is noticed. What was just read is still in the processor's own cache when it is digested.
@@ -163,7 +163,7 @@ impl Hasher {
         Self { shared: Arc::new(Shared { queue: Mutex::new(queue), bytes, blobs }) }
     }
 
-    /// Adds a blob. Returns once it is queued; waits while 32 MiB or 256 blobs are.
+    /// Adds a blob. Returns once it is queued; waits while 8 MiB or 256 blobs are.
     ///
     /// # Errors
     /// That of an earlier blob: [`BlobError::Changed`], [`BlobError::Io`].

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 /// The most bytes that are kept for the next blob.
-const KEPT: usize = 16 << 20;
+const KEPT: usize = 8 << 20;
 /// Shorter blobs are the allocator's business.
 const WORTHWHILE: usize = 128 << 10;
 /// A buffer is not used for a blob of less than its half: what it has beyond the blob would be held, and not be counted.

@@ -10,7 +10,7 @@ use file_transfer_types::protocol::SizeRequest;
 use file_transfer_types::ranges::RangeSet;
 use file_transfer_types::types::{DigestAlgorithm, TransferError};
 use transship_guest::bindings::transship::host::digests;
-use transship_guest::drive::{Directory, File, FileKind, OpenFlags, VfsError};
+use transship_guest::drive::{Directory, File, OpenFlags, VfsError, open_drive};
 use transship_guest::message::Blob;
 use transship_guest::{hex, warn};
 
@@ -28,6 +28,10 @@ pub(crate) struct There {
 /// The owner reads and writes: what a later attempt needs to go on with a partial file.
 const OWNER: u16 = 0o600;
 
+/// A file of so many bytes has a journal from its begin, so that its owner can find what is left of it whenever it was cut off. A smaller one has a journal when some of it is worth keeping: when it was
+/// made safe, after a while or because the transfer was stopped. Most are there long before that, and of thousands of them journals would be a good part of the work.
+const JOURNALED: u64 = 16 << 20;
+
 /// How far a partial file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -41,8 +45,13 @@ pub(crate) enum Stage {
 pub(crate) struct Partial {
     folder: Option<Directory>,
     file: File,
-    journal: File,
+    /// The drive's name.
+    drive: String,
+    /// None: nothing is worth keeping yet.
+    journal: Option<File>,
     journal_end: u64,
+    /// What comes next into the journal.
+    unwritten: Vec<u8>,
     header: Header,
     path: String,
     journal_path: String,
@@ -62,14 +71,24 @@ impl Partial {
         let (path, journal_path) = (format!("{stem}.partial"), format!("{stem}.journal"));
         let (folder, made) = place.make_folder()?;
         let opened = (|| {
-            let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::PRIVATE;
-            // A sparse file stays one.
-            let holes = how | OpenFlags::SPARSE;
-            // Something that is no file has no business there; opening a link is refused by the node.
-            if place.root().find(&path)?.is_some_and(|found| found.kind == FileKind::Directory) {
-                place.root().remove_directory(&path, true)?;
-            }
-            Ok((place.root().open_file(&path, holes)?, place.root().open_file(&journal_path, how)?))
+            let how = OpenFlags::READ | OpenFlags::WRITE;
+            let journal = match place.root().open_file(&journal_path, how) {
+                Ok(journal) => Some(journal),
+                Err(VfsError::NotFound(_)) => None,
+                Err(error) => return Err(error),
+            };
+            // Without a journal nothing of it can be trusted. A sparse file stays one.
+            let begin = if journal.is_some() { OpenFlags::empty() } else { OpenFlags::TRUNCATE };
+            let how = how | begin | OpenFlags::CREATE | OpenFlags::PRIVATE | OpenFlags::SPARSE;
+            let file = match place.root().open_file(&path, how) {
+                // Something that is no file has no business there; opening a link is refused by the node.
+                Err(VfsError::IsADirectory(_)) => {
+                    place.root().remove_directory(&path, true)?;
+                    place.root().open_file(&path, how)?
+                }
+                file => file?,
+            };
+            Ok((file, journal))
         })();
         let (file, journal) = match opened {
             Ok(opened) => opened,
@@ -79,17 +98,19 @@ impl Partial {
                 return Err(fail(error));
             }
         };
-        let found = read_journal(&journal, &file);
+        let found = journal.as_ref().and_then(|journal| read_journal(journal, &file));
         let made = found.as_ref().map(|journal| journal.header.made.clone()).filter(|earlier| !earlier.is_empty()).unwrap_or(made);
         let header = Header::new(node, offer, made);
-        let mut partial = Self { folder, file, journal, journal_end: 0, header, path, journal_path };
+        let (drive, fresh) = (place.drive().to_owned(), journal.is_none());
+        let mut partial = Self { folder, file, drive, journal, journal_end: 0, unwritten: Vec::new(), header, path, journal_path };
         let (there, restarted) = match found {
+            None if fresh => (partial.begin(), None),
             None => (partial.start_over(), None),
             Some(journal) => match journal.agrees(node, offer, algorithm) {
                 Ok(()) => {
                     partial.journal_end = journal.length;
                     let digest = journal.digest.filter(|known| known.algorithm == algorithm);
-                    (partial.journal.set_length(journal.length).map_err(fail).map(|()| There { ranges: journal.ranges, digest }), None)
+                    (partial.cut_journal(journal.length).map(|()| There { ranges: journal.ranges, digest }), None)
                 }
                 Err(why) => (partial.start_over(), Some(why)),
             },
@@ -114,13 +135,30 @@ impl Partial {
         self.file.length().is_ok_and(|length| length == 0)
     }
 
+    /// Begins with an empty file that has no journal.
+    fn begin(&mut self) -> Result<There, TransferError> {
+        self.unwritten = journal::header_line(&self.header);
+        if self.header.size >= JOURNALED {
+            self.write_journal()?;
+        }
+        Ok(There::default())
+    }
+
     /// Empties both files: nothing is there.
     pub(crate) fn start_over(&mut self) -> Result<There, TransferError> {
-        let line = journal::header_line(&self.header);
-        let emptied = self.journal.set_length(0).and_then(|()| self.file.set_length(0)).and_then(|()| self.journal.write(0, &line));
-        emptied.map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
-        self.journal_end = line.len() as u64;
+        self.file.set_length(0).map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
+        self.cut_journal(0)?;
+        self.unwritten = journal::header_line(&self.header);
+        if self.journal.is_some() {
+            self.write_journal()?;
+        }
         Ok(There::default())
+    }
+
+    fn cut_journal(&mut self, length: u64) -> Result<(), TransferError> {
+        self.journal_end = length;
+        let cut = self.journal.as_ref().map_or(Ok(()), |journal| journal.set_length(length));
+        cut.map_err(|error| from_vfs(error, &self.journal_path, Side::Receiver))
     }
 
     /// Writes a chunk.
@@ -140,17 +178,30 @@ impl Partial {
 
     /// Notes ranges that are safe.
     pub(crate) fn note(&mut self, ranges: &RangeSet) -> Result<(), TransferError> {
-        self.append(&journal::range_lines(ranges))
+        self.unwritten.extend(journal::range_lines(ranges));
+        self.write_journal()
     }
 
     /// Notes the digest.
     pub(crate) fn note_digest(&mut self, known: &Known) -> Result<(), TransferError> {
-        self.append(&journal::digest_line(known))
+        self.unwritten.extend(journal::digest_line(known));
+        // Alone it is not worth a journal.
+        if self.journal.is_some() { self.write_journal() } else { Ok(()) }
     }
 
-    fn append(&mut self, lines: &[u8]) -> Result<(), TransferError> {
-        self.journal.write(self.journal_end, lines).map_err(|error| from_vfs(error, &self.header.source, Side::Receiver))?;
-        self.journal_end += lines.len() as u64;
+    fn write_journal(&mut self) -> Result<(), TransferError> {
+        let fail = |error| from_vfs(error, &self.header.source, Side::Receiver);
+        let journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => {
+                let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE | OpenFlags::PRIVATE;
+                open_drive(&self.drive).and_then(|drive| drive.open_file(&self.journal_path, how)).map_err(fail)?
+            }
+        };
+        let journal = self.journal.insert(journal);
+        journal.write(self.journal_end, &self.unwritten).map_err(fail)?;
+        self.journal_end += self.unwritten.len() as u64;
+        self.unwritten.clear();
         Ok(())
     }
 
@@ -186,7 +237,9 @@ impl Partial {
             place.root().sync()?;
         }
         // A journal without its partial file is harmless, so its removal needs not be waited for.
-        let _ = place.root().remove_file(&self.journal_path);
+        if self.journal.is_some() {
+            let _ = place.root().remove_file(&self.journal_path);
+        }
         Ok(())
     }
 

@@ -229,7 +229,13 @@ impl Transfer<'_> {
             match self.session.next()? {
                 Event::Completion(completion) if self.durable.is(completion.operation) => {
                     safe = Some(completion.operation) == last;
-                    self.synced(completion)?;
+                    if safe && self.expected.is_some() {
+                        // It gets its name next: nothing of it needs to be noted any more.
+                        completion.outcome.map_err(TransferError::Failed)?;
+                        self.durable.done();
+                    } else {
+                        self.synced(completion)?;
+                    }
                 }
                 Event::Tick => self.session.report(),
                 other => self.other(other)?,
