@@ -166,7 +166,7 @@ async fn a_full_queue_holds_up_who_adds_until_something_is_digested() {
     let (file, keeper) = gate();
     let hasher = Hasher::new(Algorithm::Md5);
     hasher.update(Blob::from_file(file, 0, 1)).await.unwrap();
-    for _ in 0..32 {
+    for _ in 0..MAX_QUEUED_BYTES >> 20 {
         at_once(hasher.update(memory(vec![0; 1 << 20]))).unwrap().unwrap();
     }
     let mut next = Box::pin(unconstrained(hasher.update(memory("x"))));

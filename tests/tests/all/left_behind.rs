@@ -54,21 +54,28 @@ fn a_name_that_is_taken_meanwhile_costs_nothing_that_has_arrived() {
     let wired = Wired::new("", "list,read,write");
     let Wired { proxy, alice, bob, .. } = &wired;
     let _serving = alice.serve();
-    random_file(&bob.file("file"), 40 << 20);
-    for (arguments, folder, target) in
-        [(vec!["get", "bob:file", "here"], alice.scratch(), alice.scratch().join("here")), (vec!["put", "here", "bob:there"], bob.files(), bob.file("there"))]
-    {
-        proxy.hold_after(PART);
-        let running = alice.start(&arguments);
-        proxy.held();
-        fs::write(&target, "quicker").unwrap();
-        proxy.release();
-        running.end().fails("conflict", 7);
-        assert_eq!(fs::read_to_string(&target).unwrap(), "quicker");
-        let outcome = alice.run_json([&arguments[..], &["--on-conflict", "overwrite"]].concat()).ok();
-        assert_eq!(outcome.event("done")["resumed"], 40 << 20, "all of it was there");
-        assert_eq!(differ(&bob.file("file"), &target), None);
-        assert_eq!(hidden_in(&folder), Vec::<String>::new());
+    // One that has a journal from its begin, and one that gets one because it is worth keeping.
+    for size in [40 << 20, 12 << 20] {
+        random_file(&bob.file("file"), size);
+        for (arguments, folder, target) in [
+            (vec!["get", "bob:file", "here"], alice.scratch(), alice.scratch().join("here")),
+            (vec!["put", "here", "bob:there"], bob.files(), bob.file("there")),
+        ] {
+            proxy.hold_after(PART);
+            let running = alice.start(&arguments);
+            proxy.held();
+            fs::write(&target, "quicker").unwrap();
+            proxy.release();
+            running.end().fails("conflict", 7);
+            assert_eq!(fs::read_to_string(&target).unwrap(), "quicker");
+            let outcome = alice.run_json([&arguments[..], &["--on-conflict", "overwrite"]].concat()).ok();
+            assert_eq!(outcome.event("done")["resumed"], size, "all of it was there");
+            assert_eq!(differ(&bob.file("file"), &target), None);
+            assert_eq!(hidden_in(&folder), Vec::<String>::new());
+        }
+        for file in [alice.scratch().join("here"), bob.file("there")] {
+            fs::remove_file(file).unwrap();
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod window;
 use file_transfer_types::errors::keeps;
 use file_transfer_types::names;
 use file_transfer_types::protocol::{InternalRequest, SizeRequest};
+use file_transfer_types::ranges::RangeSet;
 use file_transfer_types::types::{ConflictPolicy, DigestMismatch, NoSpace, TransferError, TransferState, TransferSummary};
 use file_transfer_types::worker::{self, DownloadRequest, Location, Rival};
 use transship_guest::address::Address;
@@ -196,7 +197,17 @@ fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest,
         if session.settings.by_id {
             check_id(session, job, &digest)?;
         }
-        let published = publish::run(place, &partial, offer, session.settings.conflict)?;
+        let published = match publish::run(place, &partial, offer, session.settings.conflict) {
+            Ok(published) => published,
+            Err(error) => {
+                if keeps(&error) && !partial.is_journaled() {
+                    let mut all = RangeSet::default();
+                    all.insert(0, offer.size);
+                    partial.note(&all)?;
+                }
+                return Err(error);
+            }
+        };
         Ok(match published {
             publish::Published::As(name) => TransferSummary {
                 name,

@@ -130,6 +130,11 @@ impl Partial {
         journal.is_ok_and(|path| matches!(place.root().find(&path), Ok(Some(found)) if found.size > 0))
     }
 
+    /// Whether it has a journal.
+    pub(crate) fn is_journaled(&self) -> bool {
+        self.journal.is_some()
+    }
+
     /// Whether nothing has been written into it.
     pub(crate) fn is_empty(&self) -> bool {
         self.file.length().is_ok_and(|length| length == 0)

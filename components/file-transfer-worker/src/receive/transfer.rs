@@ -229,8 +229,8 @@ impl Transfer<'_> {
             match self.session.next()? {
                 Event::Completion(completion) if self.durable.is(completion.operation) => {
                     safe = Some(completion.operation) == last;
-                    if safe && self.expected.is_some() {
-                        // It gets its name next: nothing of it needs to be noted any more.
+                    if safe && self.expected.is_some() && !self.partial.is_journaled() {
+                        // It gets its name next, and needs no journal for that.
                         completion.outcome.map_err(TransferError::Failed)?;
                         self.durable.done();
                     } else {
