@@ -66,7 +66,7 @@ pub enum Compilation {
     /// Code that runs fast.
     #[default]
     Optimized,
-    /// Being done soon, for components that change all the time: the interpreter inside a component in Python or JavaScript is compiled in a fraction of the time.
+    /// Being done soon, for components that change all the time: the interpreter inside a component in Python or JavaScript is compiled in about half the time.
     Quick,
 }
 
@@ -198,7 +198,7 @@ fn config(cache: &Path, pool: Option<PoolingAllocationConfig>, compilation: Comp
 pub(crate) const MAX_TABLE: usize = 20_000;
 
 /// Slots that stay prepared for the component that used them last, and how many bytes of each stay in memory, cleared: most processes touch less, so that one that is started again and again
-/// (a worker) finds its pages there.
+/// (a worker) finds its pages there. On Linux before 6.7, which can't tell which pages were touched, it is the first bytes of each: at most 8 MiB of memories that may be of no use.
 const WARM: u32 = 64;
 const KEPT: usize = 128 << 10;
 

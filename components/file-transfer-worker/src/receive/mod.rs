@@ -203,7 +203,10 @@ fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest,
                 if keeps(&error) && !partial.is_journaled() {
                     let mut all = RangeSet::default();
                     all.insert(0, offer.size);
-                    partial.note(&all)?;
+                    // What is told is why it has no name, whatever becomes of this.
+                    if let Err(lost) = partial.note(&all) {
+                        warn!("{}: what has arrived will have to be fetched again: {lost:?}", offer.name);
+                    }
                 }
                 return Err(error);
             }

@@ -34,7 +34,7 @@ pub(crate) struct ServeArgs {
     /// How much a second to send to other nodes at most, and to receive from them, from 16K [default: the limit in HOME/node.toml, at first none]
     #[arg(long, value_name = "RATE", value_parser = parse_limit)]
     limit: Option<u64>,
-    /// Compile packages in a fraction of the time, to code that runs slower: for developing
+    /// Compile packages in about half the time, to code that runs slower: for developing
     #[arg(long, env = "TRANSSHIP_QUICK_COMPILE", value_parser = FalseyValueParser::new())]
     quick_compile: bool,
 }
