@@ -16,7 +16,9 @@ const LEAST: u64 = 256 << 10;
 const PATIENCE: u64 = 2_000_000;
 /// A window consists of so many chunks, unless these would be smaller than [`LEAST_CHUNK`].
 const CHUNKS: u64 = 16;
-const LEAST_CHUNK: u64 = 64 << 10;
+/// Each chunk costs a request, an answer and a write, which is more than its bytes cost below this. A line that has proved slow gets [`SLOW_CHUNK`] instead.
+const LEAST_CHUNK: u64 = 256 << 10;
+const SLOW_CHUNK: u64 = 64 << 10;
 
 /// See the module.
 #[derive(Debug)]
@@ -53,7 +55,8 @@ impl Window {
 
     /// How much to ask for at a time.
     pub(crate) fn chunk(&self, most: u64) -> u64 {
-        if self.fixed.is_some() { most } else { (self.bytes / CHUNKS).max(LEAST_CHUNK).min(most) }
+        let least = if self.bytes < FIRST { SLOW_CHUNK } else { LEAST_CHUNK };
+        if self.fixed.is_some() { most } else { (self.bytes / CHUNKS).max(least).min(most) }
     }
 
     /// So many bytes came which were asked for at `asked`.
@@ -66,7 +69,7 @@ impl Window {
         }
         let took = now.saturating_sub(self.began).max(1);
         let within = |time: u64| u64::try_from(u128::from(self.arrived) * u128::from(time) / u128::from(took)).unwrap_or(u64::MAX);
-        let wanted = within(self.delay.unwrap_or_default().saturating_mul(2)).max(within(PATIENCE).min(USUAL));
+        let wanted = within(self.delay.unwrap_or_default().saturating_mul(2).min(PATIENCE)).max(within(PATIENCE).min(USUAL));
         self.bytes = wanted.min(self.bytes * 2).clamp(LEAST, MOST);
         (self.began, self.arrived) = (now, 0);
     }
@@ -150,7 +153,7 @@ mod tests {
     fn something_may_always_be_asked_for_and_never_more_than_the_window() {
         let window = Window::adaptive(0);
         assert!(window.has_room(0, 0, MOST) && window.has_room(3, FIRST - 10, 10) && !window.has_room(3, FIRST - 10, 11));
-        assert_eq!((window.chunk(1 << 20), window.chunk(1000)), (64 << 10, 1000));
+        assert_eq!((window.chunk(1 << 20), window.chunk(1000)), (256 << 10, 1000));
         let fixed = Window::fixed(3);
         assert!(fixed.has_room(2, MOST, MOST) && !fixed.has_room(3, 0, 1));
         assert_eq!(fixed.chunk(1 << 20), 1 << 20);
