@@ -6,7 +6,7 @@
 //! - `folder` and `memory`: the two kinds, behind the traits of `backend`; `lent`: which names a drive shows that lends one file.
 //!
 //! What always holds: nothing outside the drive's folder is reached, by whatever name or link (a link is seen, renamed and removed, never followed);
-//! what a handle's rights do not allow is [`VfsError::NoRight`]; only regular files are opened. All calls block on the disk: make them where blocking is
+//! what a handle's rights do not allow is [`VfsError::NoRight`]; only regular files are opened. All calls block on the disk, unless they say that they don't: make them where blocking is
 //! allowed. Handles are cheap to clone and go on working after the name is gone. What was created, renamed or removed is on stable storage after the
 //! file's and the directory's `sync`, not before.
 

@@ -38,6 +38,26 @@ impl Guest {
         Ok(tokio::task::spawn_blocking(move || work(&file)).await?.map_err(Into::into))
     }
 
+    /// Calls a file's method that only looks at it: here, if it waits for nothing, since another thread costs many times such a call.
+    async fn look_at<T: Send + 'static>(
+        &mut self,
+        file: &Resource<FileHandle>,
+        look: impl FnOnce(&File) -> Result<T, vfs::VfsError> + Send + 'static,
+    ) -> Outcome<T> {
+        self.busy_epochs = 0;
+        let handle = self.table.get(file)?;
+        if handle.capability.valid() && handle.file.tells_at_once() {
+            return Ok(look(&handle.file).map_err(Into::into));
+        }
+        self.with_file(file, look).await
+    }
+
+    /// What `ask` finds out at once in a directory that may be used.
+    fn at_once<T>(&self, directory: &Resource<DirectoryHandle>, ask: impl FnOnce(&Directory) -> Option<T>) -> wasmtime::Result<Option<T>> {
+        let handle = self.table.get(directory)?;
+        Ok(if handle.capability.valid() { ask(&handle.directory) } else { None })
+    }
+
     /// Calls a directory's method where blocking is allowed.
     async fn with_directory<T: Send + 'static>(
         &mut self,
@@ -123,7 +143,7 @@ impl HostFile for Guest {
     }
 
     async fn read_blob(&mut self, this: Resource<FileHandle>, offset: u64, length: u64) -> Outcome<Resource<BlobHandle>> {
-        match self.with_file(&this, move |file| file.read_blob(offset, length)).await? {
+        match self.look_at(&this, move |file| file.read_blob(offset, length)).await? {
             Ok(blob) => Ok(Ok(self.push_blob(blob)?)),
             Err(error) => Ok(Err(error)),
         }
@@ -139,7 +159,7 @@ impl HostFile for Guest {
     }
 
     async fn length(&mut self, this: Resource<FileHandle>) -> Outcome<u64> {
-        self.with_file(&this, File::length).await
+        self.look_at(&this, File::length).await
     }
 
     async fn set_length(&mut self, this: Resource<FileHandle>, length: u64) -> Outcome<()> {
@@ -160,7 +180,7 @@ impl HostFile for Guest {
     }
 
     async fn metadata(&mut self, this: Resource<FileHandle>) -> Outcome<Metadata> {
-        Ok(self.with_file(&this, File::metadata).await?.map(|metadata| convert(&metadata)))
+        Ok(self.look_at(&this, File::metadata).await?.map(|metadata| convert(&metadata)))
     }
 
     async fn set_modified(&mut self, this: Resource<FileHandle>, modified: i64) -> Outcome<()> {
@@ -212,7 +232,12 @@ impl HostDirectory for Guest {
             private: how.contains(OpenFlags::PRIVATE),
             sparse: how.contains(OpenFlags::SPARSE),
         };
-        match self.with_directory(&this, move |directory| directory.open_file(&path, how)).await? {
+        let opened = match self.at_once(&this, |directory| directory.open_at_once(&path, how))? {
+            Some(file) => Ok(file),
+            None => self.with_directory(&this, move |directory| directory.open_file(&path, how)).await?,
+        };
+        self.busy_epochs = 0;
+        match opened {
             Ok(file) => {
                 let capability = self.table.get(&this)?.capability.clone();
                 self.open_files += 1;
@@ -245,6 +270,10 @@ impl HostDirectory for Guest {
     }
 
     async fn metadata(&mut self, this: Resource<DirectoryHandle>, path: String) -> Outcome<Metadata> {
+        if let Some(found) = self.at_once(&this, |directory| directory.metadata_at_once(&path))? {
+            self.busy_epochs = 0;
+            return Ok(found.map(|metadata| convert(&metadata)).map_err(Into::into));
+        }
         Ok(self.with_directory(&this, move |directory| directory.metadata(&path)).await?.map(|metadata| convert(&metadata)))
     }
 

@@ -31,6 +31,14 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
     /// At most `limit` entries whose names are greater than `after` and pass `shown`, in byte order.
     fn entries(&self, after: Option<&str>, limit: usize, shown: &dyn Fn(&str) -> bool) -> Result<DirectoryPage, VfsError>;
     fn metadata(&self, path: &RelativePath) -> Result<Metadata, VfsError>;
+    /// What `metadata` tells, if that is known without waiting for a disk or another machine.
+    fn metadata_at_once(&self, _: &RelativePath) -> Option<Result<Metadata, VfsError>> {
+        None
+    }
+    /// The file, opened to read, if that can be done without waiting for a disk or another machine. None: it can't, or fails.
+    fn open_at_once(&self, _: &RelativePath) -> Option<Arc<dyn FileBackend>> {
+        None
+    }
     /// `new` is not below `old`.
     fn rename(&self, old: &RelativePath, new: &RelativePath, replace: bool) -> Result<(), VfsError>;
     fn copy(&self, source: &RelativePath, target: &RelativePath) -> Result<(), VfsError>;
@@ -144,6 +152,8 @@ pub(super) trait FileBackend: ReadAt {
     fn set_length(&self, length: u64) -> Result<(), VfsError>;
     fn sync(&self) -> Result<(), VfsError>;
     fn metadata(&self) -> Result<Metadata, VfsError>;
+    /// Whether `metadata` never waits for a disk or another machine.
+    fn tells_at_once(&self) -> bool;
     fn set_modified(&self, nanoseconds: i64) -> Result<(), VfsError>;
     /// At most `0o777`.
     fn set_permissions(&self, permissions: u16) -> Result<(), VfsError>;

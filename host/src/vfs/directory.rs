@@ -68,6 +68,13 @@ impl Directory {
         Ok(File::new(backend, how.read, how.write))
     }
 
+    /// A file opened to read, if what the system has in memory is enough for that: this does not block. None: it is not, or opening fails, and [`Directory::open_file`] says why.
+    pub fn open_at_once(&self, path: &str, how: OpenFlags) -> Option<File> {
+        let only_reads = how.read && !how.write && !how.create && !how.truncate;
+        let path = self.place(path).ok().filter(|_| only_reads && self.rights.contains(READ))?;
+        Some(File::new(self.backend.open_at_once(&path)?, true, false))
+    }
+
     /// Opens a directory below this one; with `create`, makes it and those above it if they are not there, which needs `write`.
     ///
     /// # Errors
@@ -104,11 +111,20 @@ impl Directory {
     /// # Errors
     /// [`VfsError::NotFound`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.
     pub fn metadata(&self, path: &str) -> Result<Metadata, VfsError> {
+        self.backend.metadata(&self.place_to_look_at(path)?)
+    }
+
+    /// What [`Directory::metadata`] returns, if it is known without waiting: this does not block. None: it is not.
+    pub fn metadata_at_once(&self, path: &str) -> Option<Result<Metadata, VfsError>> {
+        self.backend.metadata_at_once(&self.place_to_look_at(path).ok()?)
+    }
+
+    fn place_to_look_at(&self, path: &str) -> Result<RelativePath, VfsError> {
         let path = self.place(path)?;
-        if !self.rights.list && !self.rights.read {
-            return Err(self.lacks(Rights { list: true, ..Rights::NONE }, "looking at a file", "the right list or read"));
+        if self.rights.list || self.rights.read {
+            return Ok(path);
         }
-        self.backend.metadata(&path)
+        Err(self.lacks(Rights { list: true, ..Rights::NONE }, "looking at a file", "the right list or read"))
     }
 
     /// Gives something another name, at once and completely. Without `replace`, fails if the new name is taken, and there is no moment at which what

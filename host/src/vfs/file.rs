@@ -123,6 +123,11 @@ impl File {
         self.backend.metadata()
     }
 
+    /// Whether [`File::metadata`], [`File::length`] and [`File::read_blob`] never wait for a disk or another machine, and so may be called anywhere.
+    pub fn tells_at_once(&self) -> bool {
+        self.backend.tells_at_once()
+    }
+
     /// Sets the modification time, in nanoseconds since 1970.
     ///
     /// # Errors

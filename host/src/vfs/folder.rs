@@ -21,6 +21,7 @@ use super::backend::{Checked, DirectoryBackend, FileBackend, Opening};
 use super::many::{FilePack, Renaming, Writing};
 use super::{DirectoryPage, FileKind, Metadata, PERMISSIONS, RelativePath, VfsError, WORKING, name};
 
+mod at_once;
 mod holes;
 mod listing;
 mod many;
@@ -104,6 +105,14 @@ impl DirectoryBackend for Folder {
     fn metadata(&self, path: &RelativePath) -> Result<Metadata, VfsError> {
         let (at, last) = self.parent(path, false)?;
         look(&at, &last).map(|stat| describe(&stat)).map_err(|error| system(error, path))
+    }
+
+    fn metadata_at_once(&self, path: &RelativePath) -> Option<Result<Metadata, VfsError>> {
+        at_once::metadata(&self.handle, path)
+    }
+
+    fn open_at_once(&self, path: &RelativePath) -> Option<Arc<dyn FileBackend>> {
+        Some(Arc::new(OpenFile::new(at_once::open(&self.handle, path)?, path, false)))
     }
 
     fn rename(&self, old: &RelativePath, new: &RelativePath, replace: bool) -> Result<(), VfsError> {

@@ -194,6 +194,10 @@ impl DirectoryBackend for MemoryDirectory {
         Ok(table.metadata(&entry))
     }
 
+    fn metadata_at_once(&self, path: &RelativePath) -> Option<Result<Metadata, VfsError>> {
+        Some(self.metadata(path))
+    }
+
     fn rename(&self, old: &RelativePath, new: &RelativePath, replace: bool) -> Result<(), VfsError> {
         let table = &mut *self.tree.table.lock();
         let (from, old_last) = self.parent(table, old, false)?;

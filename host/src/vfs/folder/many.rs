@@ -42,10 +42,22 @@ impl<'a> Parents<'a> {
 
 pub(super) fn metadata_of(folder: &Folder, paths: &mut dyn Iterator<Item = Checked<RelativePath>>) -> Vec<Result<Metadata, VfsError>> {
     let mut parents = Parents::of(folder);
+    // The last directory that is not there: then nothing is in it.
+    let mut absent: Option<String> = None;
     paths
         .map(|path| {
             let path = path?;
-            let (at, last) = parents.open(&path)?;
+            let above = path.split_last().0;
+            if above.is_some() && above == absent.as_deref() {
+                return Err(VfsError::NotFound(path.as_str().into()));
+            }
+            let (at, last) = match parents.open(&path) {
+                Err(VfsError::NotFound(text)) => {
+                    absent = above.map(String::from);
+                    return Err(VfsError::NotFound(text));
+                }
+                opened => opened?,
+            };
             look(at, &last).map(|stat| describe(&stat)).map_err(|error| system(error, &path))
         })
         .collect()

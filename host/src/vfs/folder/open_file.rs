@@ -10,7 +10,7 @@ use rustix::fs::{Mode, fchmod, fstat};
 use rustix::io::{ReadWriteFlags, preadv2};
 use rustix::process::umask;
 
-use super::{describe, holes, system};
+use super::{at_once, describe, holes, system};
 use crate::blob::{BlobError, ReadAt, Stamp};
 use crate::vfs::backend::FileBackend;
 use crate::vfs::{Metadata, RelativePath, VfsError, words};
@@ -22,11 +22,14 @@ pub(super) struct OpenFile {
     path: RelativePath,
     /// Zeros are written as holes.
     sparse: bool,
+    /// The system has in memory what it knows of it.
+    local: bool,
 }
 
 impl OpenFile {
     pub(super) fn new(file: fs::File, path: &RelativePath, sparse: bool) -> Self {
-        Self { file, path: path.clone(), sparse }
+        let local = at_once::is_local(&file);
+        Self { file, path: path.clone(), sparse, local }
     }
 
     fn said(&self, error: &io::Error) -> VfsError {
@@ -90,6 +93,10 @@ impl FileBackend for OpenFile {
 
     fn metadata(&self) -> Result<Metadata, VfsError> {
         fstat(&self.file).map(|stat| describe(&stat)).map_err(|error| system(error, &self.path))
+    }
+
+    fn tells_at_once(&self) -> bool {
+        self.local
     }
 
     fn set_modified(&self, nanoseconds: i64) -> Result<(), VfsError> {

@@ -146,6 +146,10 @@ impl FileBackend for MemoryFile {
         Ok(self.describe())
     }
 
+    fn tells_at_once(&self) -> bool {
+        true
+    }
+
     fn set_modified(&self, nanoseconds: i64) -> Result<(), VfsError> {
         self.contents.write().modified = nanoseconds;
         Ok(())

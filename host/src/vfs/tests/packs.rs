@@ -31,6 +31,11 @@ fn files_are_written_from_ranges_of_a_blob_and_read_back_into_one() {
         assert_eq!(found[0], Ok(metadata(4)));
         assert_eq!(found[1].as_ref().unwrap_err(), not_found.as_ref().unwrap_err());
         assert!(found[2].is_ok() && matches!(found[3], Err(VfsError::InvalidName(_))));
+        // One by one, each is what it is without the others.
+        let paths = strings(&["no/a", "no/b", "no/c/d", "d/b", "no/a", "d", "a/x", "nothing"]);
+        let alone: Vec<_> = paths.iter().map(|path| root.metadata(path)).collect();
+        assert_eq!(root.metadata_of(&paths), alone);
+        assert_eq!(alone[1], Err(VfsError::NotFound("no/b".into())));
     });
 }
 
