@@ -23,6 +23,11 @@ pub fn sha256_of(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
 }
 
+/// Hexadecimal BLAKE3 of bytes.
+pub fn blake3_of(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
 /// Writes bytes that look random and are the same for the same seed.
 pub fn write_random(file: &mut impl Write, length: u64, seed: u64) {
     // xorshift64*, as in Vigna, "An experimental exploration of Marsaglia's xorshift generators, scrambled".

@@ -25,7 +25,7 @@ pub mod tree;
 pub mod wire;
 
 pub use command::{Outcome, transship};
-pub use content::{differ, random_bytes, random_file, sha256_hex, sha256_of, sparse_file, write_random};
+pub use content::{blake3_of, differ, random_bytes, random_file, sha256_hex, sha256_of, sparse_file, write_random};
 pub use home::{Home, Serving, introduce, pair, pair_in};
 pub use proxy::Proxy;
 pub use running::Running;

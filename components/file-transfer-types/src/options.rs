@@ -99,6 +99,8 @@ impl Settings {
     /// [`TransferError::InvalidRequest`] names the first that is out of its range.
     pub fn new(options: Option<&TransferOptions>) -> Result<Self, TransferError> {
         let Some(options) = options else { return Ok(Self::default()) };
+        // Nobody sees the digests of a tree's blobs: they need not be of the kind that people compare.
+        let usual = if options.tree.is_some() { DigestAlgorithm::Blake3 } else { DigestAlgorithm::Sha256 };
         if options.tree.is_some() && options.by_id == Some(true) {
             return Err(TransferError::InvalidRequest("a tree has no id: by-id is for files".into()));
         }
@@ -107,7 +109,7 @@ impl Settings {
             window: options.window.map(|window| within("window", window.into(), 1, MAX_WINDOW.into())).transpose()?.map(|window| window as u32),
             streams: within("streams", options.streams.unwrap_or(DEFAULT_STREAMS).into(), 1, 255)? as u8,
             conflict: options.conflict.unwrap_or(ConflictPolicy::Fail),
-            digest: options.digest.unwrap_or(DigestAlgorithm::Sha256),
+            digest: options.digest.unwrap_or(usual),
             digest_first: options.digest_first.unwrap_or(false),
             by_id: options.by_id.unwrap_or(false),
             timeout: within("timeout", options.timeout.unwrap_or(DEFAULT_TIMEOUT), 100, 3_600_000)?,
@@ -144,6 +146,9 @@ mod tests {
         assert_eq!(settings.window(1 << 20), 16);
         assert_eq!((settings.conflict, settings.digest), (ConflictPolicy::Fail, DigestAlgorithm::Sha256));
         assert_eq!(Settings::new(Some(&options("{}"))).unwrap(), settings);
+        let digest = |json| Settings::new(Some(&options(json))).unwrap().digest;
+        assert_eq!(digest(r#"{"tree": {}}"#), DigestAlgorithm::Blake3);
+        assert_eq!(digest(r#"{"tree": {}, "digest": "sha256"}"#), DigestAlgorithm::Sha256);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Nodes that send trees and keep no rules: nothing gets out of the folder that it is for, and nothing is seen that was not verified.
 
 use serde_json::{Value, json};
+use transship_tests::blake3_of;
 use transship_tests::fake_worker::{FAKE, MANAGER, Wish, named, process};
-use transship_tests::sha256_of;
 use transship_tests::siege::Siege;
 use transship_tests::transfer::{hidden_in, names_in};
 use transship_tests::tree::{all_in, files_in};
@@ -36,15 +36,15 @@ fn honest(entries: &[Value], wish: &Wish) -> Option<(Value, Vec<u8>)> {
         "files" => {
             let wanted = request["files"]["files"].as_array().map_or(0, Vec::len);
             let blob = CONTENT.repeat(wanted);
-            Some((json!({"files": {"ok": {"files": vec!["same"; wanted], "digest": sha256_of(&blob)}}}), blob))
+            Some((json!({"files": {"ok": {"files": vec!["same"; wanted], "digest": blake3_of(&blob)}}}), blob))
         }
         "part" => {
             let at = |field: &str| usize::try_from(request["part"][field].as_u64().unwrap_or(0)).unwrap();
             let all = CONTENT.repeat(4);
             let bytes = all.get(at("offset")..(at("offset") + at("length")).min(all.len())).unwrap_or_default().to_vec();
-            Some((json!({"part": {"ok": sha256_of(&bytes)}}), bytes))
+            Some((json!({"part": {"ok": blake3_of(&bytes)}}), bytes))
         }
-        "digest-of" => Some((json!({"digest-of": {"ok": sha256_of(CONTENT)}}), Vec::new())),
+        "digest-of" => Some((json!({"digest-of": {"ok": blake3_of(CONTENT)}}), Vec::new())),
         "finished" | "failed" | "ping" => Some((json!(name), Vec::new())),
         _ => None,
     }
@@ -189,22 +189,22 @@ fn what_does_not_fit_its_digest_or_its_length_is_never_seen() {
     let lies: [fn(Vec<u8>, usize) -> (Value, Vec<u8>); 7] = [
         // A wrong bit; less; more; of less, and of more, with the digest that fits; no digest; an answer about more files than were asked for.
         |mut blob, count| {
-            let digest = sha256_of(&blob);
+            let digest = blake3_of(&blob);
             blob[3] ^= 1;
             (json!({"files": {"ok": {"files": vec!["same"; count], "digest": digest}}}), blob)
         },
-        |blob, count| (json!({"files": {"ok": {"files": vec!["same"; count], "digest": sha256_of(&blob)}}}), blob[..blob.len() - 1].to_vec()),
-        |blob, count| (json!({"files": {"ok": {"files": vec!["same"; count], "digest": sha256_of(&blob)}}}), [&blob[..], b"more"].concat()),
+        |blob, count| (json!({"files": {"ok": {"files": vec!["same"; count], "digest": blake3_of(&blob)}}}), blob[..blob.len() - 1].to_vec()),
+        |blob, count| (json!({"files": {"ok": {"files": vec!["same"; count], "digest": blake3_of(&blob)}}}), [&blob[..], b"more"].concat()),
         |blob, count| {
             let less = blob[..blob.len() - 1].to_vec();
-            (json!({"files": {"ok": {"files": vec!["same"; count], "digest": sha256_of(&less)}}}), less)
+            (json!({"files": {"ok": {"files": vec!["same"; count], "digest": blake3_of(&less)}}}), less)
         },
         |blob, count| {
             let more = [&blob[..], b"more"].concat();
-            (json!({"files": {"ok": {"files": vec!["same"; count], "digest": sha256_of(&more)}}}), more)
+            (json!({"files": {"ok": {"files": vec!["same"; count], "digest": blake3_of(&more)}}}), more)
         },
         |blob, count| (json!({"files": {"ok": {"files": vec!["same"; count], "digest": ""}}}), blob),
-        |blob, count| (json!({"files": {"ok": {"files": vec!["same"; count + 5], "digest": sha256_of(&blob)}}}), blob),
+        |blob, count| (json!({"files": {"ok": {"files": vec!["same"; count + 5], "digest": blake3_of(&blob)}}}), blob),
     ];
     for (number, lie) in lies.into_iter().enumerate() {
         let options = json!({"timeout": 1000, "retries": 1});

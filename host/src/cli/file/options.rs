@@ -25,7 +25,7 @@ pub(crate) struct TransferArgs {
     /// What to do when the receiver has something of that name [default: fail]
     #[arg(long, value_name = "POLICY", value_enum)]
     pub(super) on_conflict: Option<ConflictPolicy>,
-    /// How to verify what has arrived [default: sha256]
+    /// How to verify what has arrived [default: sha256; for a folder: blake3]
     #[arg(long, value_name = "ALGORITHM", value_enum)]
     digest: Option<DigestAlgorithm>,
     /// Learn the digest before the first byte, at the price of reading the file twice where it is
