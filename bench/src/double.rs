@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context as _, ensure};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
 use transship::control::Server;
 use transship::home::{HOME_VARIABLE, Home};
+use transship::log::LogOptions;
 use transship::native::Natives;
 use transship::node::{Node, NodeOptions};
 
@@ -65,6 +67,7 @@ pub(crate) fn serve(serve: &Serve) -> anyhow::Result<()> {
 async fn run(serve: &Serve) -> anyhow::Result<()> {
     let home = Home::open(std::env::var_os(HOME_VARIABLE).context("no home")?.as_ref())?;
     let lock = home.lock()?;
+    transship::log::start(&LogOptions { terminal: Some(LevelFilter::INFO), file: Some(&home.log_path()), filter: None })?;
     let started = Arc::new(AtomicU64::new(0));
     let count = started.clone();
     let natives = match serve.worker {
