@@ -49,3 +49,60 @@ impl fmt::Debug for Natives {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use super::interfaces::messaging::{Host as _, Message, Response};
+    use super::interfaces::vfs::{Host as _, VfsError};
+    use super::*;
+    use crate::home::Home;
+    use crate::message::{Address, Content};
+    use crate::node::{Node, NodeOptions};
+
+    /// Answers every request with its body and with what it was given to use.
+    async fn answer(mut state: ProcessState, our: interfaces::standard::Address) -> Result<(), String> {
+        let trapped = |error: Error| error.to_string();
+        loop {
+            let Message::Request(asked) = state.receive().await.map_err(trapped)? else { continue };
+            let own = state.open_drive("files".into()).await.map_err(trapped)?.is_ok();
+            let other = state.open_drive("other:package/files".into()).await.map_err(trapped)?;
+            let other = matches!(other, Err(VfsError::Denied(_)));
+            let body = format!("{}: {}, own drive: {own}, others denied: {other}", our.process.process_name, String::from_utf8_lossy(&asked.request.body));
+            let response = Response { inherit: false, body: body.into_bytes(), metadata: None, blob: None, capabilities: Vec::new() };
+            state.send_response(response).await.map_err(trapped)?.map_err(|error| format!("{error:?}"))?;
+        }
+    }
+
+    async fn ask(natives: Natives) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::init(&folder.path().join("home"), "alice").unwrap();
+        let _lock = home.lock().unwrap();
+        let node = Node::start(&home, NodeOptions { natives, ..NodeOptions::default() }).await.unwrap();
+        let manager = Address::new("alice", "manager:file-transfer:transship".parse().unwrap()).unwrap();
+        let content = Content { body: "hello".into(), ..Content::default() };
+        let (_, answer) = node.client().request(&manager, content, Duration::from_secs(30)).await.unwrap();
+        node.shutdown().await;
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn native_code_is_the_process_that_the_component_would_be_and_may_do_the_same() {
+        let natives = Natives::default().with("file-transfer:transship/manager", |state, our| Box::pin(answer(state, our)));
+        assert_eq!(ask(natives).await, "manager: hello, own drive: true, others denied: true");
+    }
+
+    #[tokio::test]
+    async fn native_code_that_fails_ends_as_a_component_does_and_is_restarted_if_the_manifest_says_so() {
+        let starts = Arc::new(AtomicU32::new(0));
+        let counted = starts.clone();
+        let natives = Natives::default().with("file-transfer:transship/manager", move |state, our| match counted.fetch_add(1, Ordering::Relaxed) {
+            0 => Box::pin(async { Err("on purpose".to_owned()) }),
+            _ => Box::pin(answer(state, our)),
+        });
+        assert!(ask(natives).await.starts_with("manager: hello"));
+        assert_eq!(starts.load(Ordering::Relaxed), 2);
+    }
+}

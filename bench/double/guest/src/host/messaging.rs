@@ -1,5 +1,7 @@
 //! `messaging`.
 
+#![allow(clippy::result_large_err, reason = "the signatures are those of the generated bindings")]
+
 use transship::native::interfaces::messaging::{self as node, Host, HostResponder, Responder as Inner};
 pub use transship::native::interfaces::messaging::{Completion, ResponseError, SendErrorKind};
 
