@@ -5,7 +5,7 @@
 //! far it is, stays what it is. The calls of both end in the same implementations, with the same checks.
 //!
 //! What is not there is the sandbox: WebAssembly as the engine compiles it, an instance with its memory for each worker, its interruption when it computes for long, and the values that are copied between guest and
-//! node with each call. What is still there: the worker has a stack of its own, on which it waits, as a guest has.
+//! node with each call. What is still there: the worker has a stack of its own, on which it waits, as a guest has; and the interfaces stay what they are, JSON included, which one that never knew a sandbox might do without.
 //!
 //! The same program serves with the worker as a component too, so that the two differ by nothing else.
 
