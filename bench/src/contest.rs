@@ -1,4 +1,4 @@
-//! Those that are compared take turns: A B C A B C …, so that a slow minute of the machine hits all alike.
+//! Those that are compared take turns: A B C, B C A, C A B …, so that a slow minute of the machine hits all alike, and so does whatever is particular about being the first.
 //!
 //! Before each run, memory is made ready and a fresh folder made; after it, outside of the time, the result is synced (which is timed apart) and checked.
 
@@ -55,10 +55,11 @@ pub(crate) struct Contest<'a> {
 
 impl Contest<'_> {
     /// Runs all, checks what each made, and returns a row for each.
-    pub(crate) fn run(&self, mut contestants: Vec<Contestant<'_>>, check: impl Fn(&Path) -> anyhow::Result<()>) -> anyhow::Result<Vec<Row>> {
+    pub(crate) fn run(&self, contestants: Vec<Contestant<'_>>, check: impl Fn(&Path) -> anyhow::Result<()>) -> anyhow::Result<Vec<Row>> {
         let mut rows: Vec<Row> = contestants.iter().map(|contestant| Row { name: contestant.name.clone(), samples: Vec::new(), synced: Vec::new() }).collect();
+        let mut turns: Vec<_> = contestants.into_iter().zip(&mut rows).collect();
         for round in 0..self.settings.runs {
-            for (place, (contestant, row)) in contestants.iter_mut().zip(&mut rows).enumerate() {
+            for (place, (contestant, row)) in turns.iter_mut().enumerate() {
                 let folder = self.folder.join(format!("{round}-{place}"));
                 std::fs::create_dir(&folder).with_context(|| format!("{}", folder.display()))?;
                 sync_all(&folder)?;
@@ -82,6 +83,8 @@ impl Contest<'_> {
                     std::fs::remove_dir_all(&folder)?;
                 }
             }
+            let first = turns.len().min(1);
+            turns.rotate_left(first);
         }
         Ok(rows)
     }

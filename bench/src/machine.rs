@@ -17,6 +17,11 @@ const START: Duration = Duration::from_secs(60);
 pub(crate) struct Size(u64);
 
 impl Size {
+    /// So many times 1,048,576 bytes.
+    pub(crate) const fn mib(number: u64) -> Self {
+        Self(number << 20)
+    }
+
     /// As a number.
     pub(crate) fn bytes(self) -> u64 {
         self.0
@@ -142,6 +147,15 @@ pub(crate) fn timed(command: &mut Command) -> anyhow::Result<Duration> {
         bail!("{:?} failed ({status}): {}", command.get_program(), text_of(said).trim());
     }
     Ok(time)
+}
+
+/// What a process and its threads have used of the processors, in their own code and in the kernel's.
+pub(crate) fn processor_time(pid: u32) -> anyhow::Result<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, which is in brackets, may hold anything.
+    let (_, after) = text.rsplit_once(')').context("a process has a name")?;
+    let ticks = after.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
 }
 
 /// Waits until a file is on the disk.

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`benchmarks`]: what is measured, a module each
 //! - [`contest`]: runs interleaved, the machine prepared before each, the result checked after each; [`report`]: tables and JSON
-//! - [`floor`]: the bare program; [`rivals`]: the other programs and their servers; [`nodes`]: real nodes; [`wire`]: a link with delay and loss; [`machine`]: memory, programs, processes
+//! - [`floor`]: the bare program; [`double`]: a node whose workers are native code; [`rivals`]: the other programs and their servers; [`nodes`]: real nodes; [`wire`]: a link with delay and loss; [`machine`]: memory, programs, processes
 //!
 //! What always holds: what is compared runs in one interleaved sequence, results are verified outside of the time that is taken, and nothing is left running or lying about.
 
@@ -11,6 +11,7 @@
 
 mod benchmarks;
 mod contest;
+mod double;
 mod floor;
 mod machine;
 mod nodes;
@@ -48,9 +49,9 @@ struct Settings {
     /// How often each is run: the medians count
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Of the large file: bytes, or with KiB, MiB or GiB
-    #[arg(long, default_value = "1GiB")]
-    size: Size,
+    /// Of the large file: bytes, or with KiB, MiB or GiB [default: 1GiB; `sandbox`: 512MiB]
+    #[arg(long)]
+    size: Option<Size>,
     /// Only these of the compared, by the beginning of their names, separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -66,6 +67,11 @@ struct Settings {
 }
 
 impl Settings {
+    /// Of the large file.
+    fn size(&self) -> Size {
+        self.size.unwrap_or(Size::mib(1024))
+    }
+
     /// Whether one of the compared is wanted.
     fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.trim()))
@@ -82,13 +88,15 @@ impl Settings {
     }
 }
 
-/// The parts of the floor, which are processes of their own.
+/// What runs in processes of its own: the parts of the floor, and nodes.
 #[derive(Debug, Subcommand)]
 enum Mode {
     #[command(hide = true)]
     FloorServe(floor::Serve),
     #[command(hide = true)]
     FloorGet(floor::Get),
+    #[command(hide = true)]
+    Node(double::Serve),
 }
 
 fn main() -> ExitCode {
@@ -96,6 +104,7 @@ fn main() -> ExitCode {
     let outcome = match &arguments.mode {
         Some(Mode::FloorServe(serve)) => floor::serve(serve),
         Some(Mode::FloorGet(get)) => floor::get(get),
+        Some(Mode::Node(serve)) => double::serve(serve),
         None if arguments.list => {
             for benchmark in BENCHMARKS {
                 println!("{:<10}{}", benchmark.name, benchmark.about);

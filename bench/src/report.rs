@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use crate::Settings;
+use crate::machine::Size;
 
 /// What the samples are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +151,7 @@ impl fmt::Display for Table {
 
 /// All results, with how they were made.
 pub(crate) fn json(settings: &Settings, tables: &[Table]) -> Value {
-    json!({"runs": settings.runs, "size": settings.size.bytes(), "tables": tables.iter().map(Table::json).collect::<Vec<_>>()})
+    json!({"runs": settings.runs, "size": settings.size.map(Size::bytes), "tables": tables.iter().map(Table::json).collect::<Vec<_>>()})
 }
 
 /// The one in the middle.

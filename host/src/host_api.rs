@@ -75,6 +75,7 @@ mod bindings {
 }
 
 pub(crate) use bindings::ProcessPre;
+pub use bindings::transship::host as interfaces;
 pub(crate) use messaging::await_response;
 pub(crate) use wasi::unserved;
 
@@ -119,8 +120,8 @@ pub(crate) struct Current {
 #[error("exit")]
 pub(crate) struct Exit(pub(crate) Result<(), String>);
 
-/// The data of a running guest's store.
-pub(crate) struct Guest {
+/// What a running process has on the node's side: the data of a guest's store.
+pub struct Guest {
     pub(crate) node: Arc<NodeInner>,
     pub(crate) process: Arc<Process>,
     pub(crate) memory: MemoryLimit,
@@ -134,6 +135,12 @@ pub(crate) struct Guest {
     open_files: u32,
     /// Epochs since the last call of the node; see [`crate::process::run`].
     pub(crate) busy_epochs: u64,
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guest").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 impl Guest {

@@ -11,6 +11,8 @@ pub mod identity;
 pub mod link;
 pub mod log;
 pub mod message;
+#[doc(hidden)]
+pub mod native;
 pub mod node;
 pub mod package;
 pub mod peers;

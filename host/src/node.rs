@@ -28,6 +28,7 @@ use crate::home::Home;
 use crate::identity::{Identity, IdentityError, PublicKey};
 use crate::link::{Deadlines, Links};
 use crate::message::{Address, NameError, NodeName, PackageId, ProcessId};
+use crate::native::Natives;
 use crate::package::shelf::Shelf;
 use crate::peers::{Peer, Peers, PeersError};
 pub use crate::process::ProcessInfo;
@@ -49,6 +50,9 @@ pub struct NodeOptions {
     pub limit: Option<u64>,
     /// What compiling the components is to be good at.
     pub compilation: Compilation,
+    /// Components in whose place the program's own code runs.
+    #[doc(hidden)]
+    pub natives: Natives,
 }
 
 /// Why a node could not start, or not do what it was asked.
@@ -130,6 +134,7 @@ pub(crate) struct NodeInner {
     pub(crate) links: Links,
     pub(crate) router: Arc<Router>,
     pub(crate) engine: Engine,
+    pub(crate) natives: Natives,
     pub(crate) state: StateStore,
     pub(crate) digests: Arc<KnownDigests>,
     pub(crate) places: Arc<Semaphore>,
@@ -174,7 +179,7 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub async fn start(home: &Home, options: NodeOptions) -> Result<Self, NodeError> {
-        let NodeOptions { limits, limit, compilation } = options;
+        let NodeOptions { limits, limit, compilation, natives } = options;
         // Each takes a while, on a processor of its own if there is one.
         let (cache, engine_limits, home_of_packages) = (home.cache_path(), limits.clone(), home.clone());
         let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits, compilation));
@@ -200,6 +205,7 @@ impl Node {
             links,
             router,
             engine,
+            natives,
             state,
             digests: Arc::new(KnownDigests::new(home.digests_path())),
             places,

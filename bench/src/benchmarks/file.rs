@@ -38,7 +38,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
     let served = work.path().join("served");
     std::fs::create_dir(&served)?;
     let source = served.join(NAME);
-    random_file(&source, settings.size.bytes());
+    random_file(&source, settings.size().bytes());
     crate::machine::sync(&source)?;
 
     let bob = Node::start(work.path(), "bob", &[]);
@@ -85,14 +85,14 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
 
     let results = work.path().join("results");
     std::fs::create_dir(&results)?;
-    let contest = Contest { settings, folder: &results, bytes: settings.size.bytes(), then: Then::Remove };
+    let contest = Contest { settings, folder: &results, bytes: settings.size().bytes(), then: Then::Remove };
     let rows = contest.run(contestants, |folder| match differ(&source, &folder.join(NAME)) {
         None => Ok(()),
         Some(how) => bail!("{how}"),
     })?;
 
-    let mut table = Table::new(format!("file: {} of random bytes over loopback, median of {}", settings.size, settings.runs), Unit::Seconds);
-    table.bytes = Some(settings.size.bytes());
+    let mut table = Table::new(format!("file: {} of random bytes over loopback, median of {}", settings.size(), settings.runs), Unit::Seconds);
+    table.bytes = Some(settings.size().bytes());
     table.rows = rows;
     table.absent = rivals.absent.clone();
     if carol.is_none() {

@@ -42,18 +42,19 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
     acquaint(&alice, &bob);
     for count in COUNTS {
         for number in 0..count {
-            random_file(&bob.home.file(&name(count, number)), settings.size.bytes() / count);
+            random_file(&bob.home.file(&name(count, number)), settings.size().bytes() / count);
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut table = Table::new(format!("many: {} in 1, 8, 64 and 1,000 transfers at once, blake3, median of {}", settings.size, settings.runs), Unit::Seconds);
-    table.bytes = Some(settings.size.bytes());
+    let mut table =
+        Table::new(format!("many: {} in 1, 8, 64 and 1,000 transfers at once, blake3, median of {}", settings.size(), settings.runs), Unit::Seconds);
+    table.bytes = Some(settings.size().bytes());
     table.rows = COUNTS.map(|count| Row { name: format!("{count} at once"), samples: Vec::new(), synced: Vec::new() }).to_vec();
     let mut spreads: HashMap<u64, (Vec<f64>, u64)> = HashMap::new();
     for round in 0..settings.runs {
         for (count, row) in COUNTS.into_iter().zip(&mut table.rows) {
             let folder = format!("{round}-{count}");
-            warm_memory(settings.size.bytes());
+            warm_memory(settings.size().bytes());
             let found = runtime.block_on(fetch(&alice, count, &folder))?;
             eprintln!(
                 "round {} of {}: {count:>5} at once {:>8.3} s, longest / shortest {:.2}",

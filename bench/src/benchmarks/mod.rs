@@ -4,6 +4,7 @@ mod file;
 mod link;
 mod many;
 mod messages;
+mod sandbox;
 mod start;
 mod tree;
 
@@ -27,5 +28,6 @@ pub(crate) const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "link", about: "one file through a link with delay and loss (network namespaces)", run: link::run },
     Benchmark { name: "many", about: "1, 8, 64 and 1,000 transfers at once between two nodes", run: many::run },
     Benchmark { name: "messages", about: "messages between processes and nodes, spawns, 10,000 processes", run: messages::run },
+    Benchmark { name: "sandbox", about: "one large file with the workers in the sandbox, and as native code (the double)", run: sandbox::run },
     Benchmark { name: "start", about: "the start of a node and of a command; the size of the binary", run: start::run },
 ];

@@ -9,6 +9,8 @@
 //! - [`store`]: the receiving end of a segmented store
 //! - [`pace`], [`liveness`], [`progress`]: state and rules, without a call to the node
 //!
+//! These sources are built natively too, for the benchmark `sandbox`: what they use of the SDK must be in `bench/double/guest` as well.
+//!
 //! A transfer that fails is no failure of the process: it has told its parent why and ends well. It ends with an error only if it could not begin.
 
 mod claims;

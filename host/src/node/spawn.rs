@@ -13,7 +13,7 @@ use crate::capability::{Capability, Kind};
 use crate::host_api::{Guest, ProcessPre};
 use crate::message::{Address, PackageId, ProcessId};
 use crate::package::ready::ReadyComponent;
-use crate::process::run::{self, OnExit};
+use crate::process::run::{self, Code, OnExit};
 use crate::process::{Birth, Need, Process};
 
 /// How long a spawn waits for a place.
@@ -89,9 +89,10 @@ async fn prepare(node: &Arc<NodeInner>, package: &PackageId, name: &str, compone
 /// Starts a process of `package` and waits until it is instantiated.
 pub(crate) async fn start(node: &Arc<NodeInner>, package: &PackageId, birth: Birth, on_exit: OnExit) -> Result<Address, SpawnRefusal> {
     let component = node.component(package, &birth.component).ok_or_else(|| SpawnRefusal::NoSuchComponent(birth.component.clone()))?;
-    let prepared = match node.engine.prepared(&component.digest) {
-        Some(prepared) => prepared,
-        None => prepare(node, package, &birth.component, &component).await?,
+    let code = match (node.natives.find(package, &birth.component), node.engine.prepared(&component.digest)) {
+        (Some(native), _) => Code::Native(native),
+        (None, Some(prepared)) => Code::Component(prepared),
+        (None, None) => Code::Component(prepare(node, package, &birth.component, &component).await?),
     };
     let slot = match tokio::time::timeout(PLACE_WAIT, node.places.clone().acquire_owned()).await {
         Ok(Ok(slot)) => slot,
@@ -113,7 +114,7 @@ pub(crate) async fn start(node: &Arc<NodeInner>, package: &PackageId, birth: Bir
         }
     }
     let (ready, instantiated) = oneshot::channel();
-    node.tasks.spawn(run::run(node.clone(), process, prepared, on_exit, ready, slot));
+    node.tasks.spawn(run::run(node.clone(), process, code, on_exit, ready, slot));
     match instantiated.await {
         Ok(Ok(())) => Ok(address),
         Ok(Err(why)) => Err(SpawnRefusal::Failed(why)),

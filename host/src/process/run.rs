@@ -18,8 +18,17 @@ use super::supervisor::Backoff;
 use crate::engine::EPOCH;
 use crate::host_api::{Exit, Guest, ProcessPre};
 use crate::message::{Address, Content, SendErrorKind};
+use crate::native::Init;
 use crate::node::NodeInner;
 use crate::router::Outgoing;
+
+/// What a process runs.
+pub(crate) enum Code {
+    /// As good as always.
+    Component(ProcessPre<Guest>),
+    /// The program's own, in a component's place.
+    Native(Arc<Init>),
+}
 
 /// What happens when a process ends.
 #[derive(Debug, Clone)]
@@ -44,7 +53,7 @@ enum End {
 pub(crate) async fn run(
     node: Arc<NodeInner>,
     process: Arc<Process>,
-    component: ProcessPre<Guest>,
+    code: Code,
     on_exit: OnExit,
     ready: oneshot::Sender<Result<(), String>>,
     _slot: OwnedSemaphorePermit,
@@ -57,7 +66,7 @@ pub(crate) async fn run(
             biased;
             () = process.stop.cancelled() => End::Killed,
             () = process.interrupted.notified() => End::Interrupted,
-            end = run_once(&node, &process, &component, &mut ready) => end,
+            end = run_once(&node, &process, &code, &mut ready) => end,
         };
         if let End::Failed(reason) = &end {
             tracing::warn!(process = %process.id, "ended: {reason}");
@@ -117,14 +126,20 @@ async fn send_last_words(node: &NodeInner, process: &Process, end: &End, request
     }
 }
 
-async fn run_once(
-    node: &Arc<NodeInner>,
-    process: &Arc<Process>,
-    component: &ProcessPre<Guest>,
-    ready: &mut Option<oneshot::Sender<Result<(), String>>>,
-) -> End {
+async fn run_once(node: &Arc<NodeInner>, process: &Arc<Process>, code: &Code, ready: &mut Option<oneshot::Sender<Result<(), String>>>) -> End {
     let address = node.router.address_of(&process.id);
-    let mut store = Store::new(node.engine.wasmtime(), Guest::new(node.clone(), process.clone(), address.clone()));
+    let guest = Guest::new(node.clone(), process.clone(), address.clone());
+    let component = match code {
+        Code::Component(component) => component,
+        Code::Native(init) => {
+            let running = init(guest, (&address).into());
+            if let Some(ready) = ready.take() {
+                drop(ready.send(Ok(())));
+            }
+            return running.await.map_or_else(End::Failed, |()| End::Normal);
+        }
+    };
+    let mut store = Store::new(node.engine.wasmtime(), guest);
     store.limiter(|guest| &mut guest.memory);
     let most = node.limits.busy.div_ceil(u64::try_from(EPOCH.as_millis()).unwrap_or(1).max(1)).max(1);
     store.epoch_deadline_callback(move |mut context| {
