@@ -105,9 +105,7 @@ impl Directory {
     /// [`VfsError::NotFound`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.
     pub fn metadata(&self, path: &str) -> Result<Metadata, VfsError> {
         let path = self.place(path)?;
-        if !self.rights.list && !self.rights.read {
-            return Err(self.lacks(Rights { list: true, ..Rights::NONE }, "looking at a file", "the right list or read"));
-        }
+        self.may_look()?;
         self.backend.metadata(&path)
     }
 
@@ -186,10 +184,21 @@ impl Directory {
     }
 
     pub(super) fn refuse_if_lent(&self, path: &RelativePath) -> Result<(), VfsError> {
-        match self.lent {
-            Some(_) => Err(VfsError::Denied(format!("'{path}': '{}' lends a file, not a directory", self.drive.name()))),
-            None => Ok(()),
+        self.refuse_if_one_is_lent().map_err(|error| match error {
+            VfsError::Denied(text) => VfsError::Denied(format!("'{path}': {text}")),
+            other => other,
+        })
+    }
+
+    pub(super) fn refuse_if_one_is_lent(&self) -> Result<(), VfsError> {
+        if self.lent.is_some() { Err(VfsError::Denied(format!("'{}' lends a file, not a directory", self.drive.name()))) } else { Ok(()) }
+    }
+
+    pub(super) fn may_look(&self) -> Result<(), VfsError> {
+        if self.rights.list || self.rights.read {
+            return Ok(());
         }
+        Err(self.lacks(Rights { list: true, ..Rights::NONE }, "looking at a file", "the right list or read"))
     }
 
     pub(super) fn need(&self, right: Rights, doing: &str) -> Result<(), VfsError> {
