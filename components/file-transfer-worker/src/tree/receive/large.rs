@@ -67,6 +67,8 @@ pub(super) struct Large {
 pub(super) enum Next {
     /// More events.
     Wait,
+    /// It begins anew: so many bytes that were there are not any more.
+    Anew(u64),
     /// Its digest must be asked for.
     AskDigest,
     /// It is complete in the stage, under this number.
@@ -110,6 +112,11 @@ impl Large {
     pub(super) fn next(&mut self) -> Option<PartRequest> {
         let Ask { offset, length, .. } = self.flow.next(micros())?;
         Some(PartRequest { page: self.of.page, file: self.of.file, offset, length })
+    }
+
+    /// How many bytes of it are here.
+    pub(super) fn received(&self) -> u64 {
+        self.flow.received().total()
     }
 
     /// Whether all parts are asked for.
@@ -210,9 +217,10 @@ impl Large {
         }
         self.attempt += 1;
         self.resumed = 0;
+        let lost = self.received();
         self.flow = Flow::new(self.entry.size, RangeSet::default(), self.chunk, Window::fixed(u32::MAX), None, 0, self.attempt);
         self.step = Step::Fetching;
-        Ok(Next::Wait)
+        Ok(Next::Anew(lost))
     }
 
     /// Gives it its time and permissions, and begins to make it safe.

@@ -368,7 +368,7 @@ impl Receiving<'_> {
             size: self.tally.bytes,
             algorithm,
             digest: String::new(),
-            resumed: 0,
+            resumed: self.tally.resumed,
             skipped: false,
             elapsed,
             tree: Some(self.tally.summary),
