@@ -137,8 +137,8 @@ impl Way {
     /// Kills the command, which runs alice's node, in the middle of the large file; returns how much of it is safe at least: what is sent to bob ends when the next transfer to there asks after it.
     fn cut_off_in_the_large(&self, wired: &Wired) -> u64 {
         wired.proxy.hold_after(IN_LARGE);
-        // Bob soon believes that she is gone.
-        let running = wired.alice.start([self.command, &["--timeout", "10s"]].concat());
+        // It is not given up: what is there becomes safe although nothing more comes.
+        let running = wired.alice.start([self.command, &["--timeout", "10m"]].concat());
         wired.proxy.held();
         safe_on_disk(&self.target, 1);
         running.kill9();

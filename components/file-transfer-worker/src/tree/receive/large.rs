@@ -135,15 +135,22 @@ impl Large {
                 file.write_blob(asked.offset, bytes).map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?;
                 self.flow.written(ask, micros());
             }
-            Sink::Journaled { partial, durable, .. } => {
+            Sink::Journaled { partial, .. } => {
                 partial.write(asked.offset, bytes)?;
                 self.flow.written(ask, micros());
-                if durable.due(self.flow.received(), now()) {
-                    durable.begun(partial.start_sync(), self.flow.received(), now());
-                }
             }
         }
         Ok(asked.length)
+    }
+
+    /// Begins to make safe what is here, if it is time for that: also when nothing more comes.
+    pub(super) fn sync(&mut self) {
+        if let Sink::Journaled { partial, durable, .. } = &mut self.sink
+            && !matches!(self.step, Step::Syncing(_))
+            && durable.due(self.flow.received(), now())
+        {
+            durable.begun(partial.start_sync(), self.flow.received(), now());
+        }
     }
 
     /// What follows when all parts are there.

@@ -187,6 +187,7 @@ impl Receiving<'_> {
             if let Some(root) = &self.root {
                 self.stage.sync(root, all_here);
             }
+            self.larges.iter_mut().for_each(Large::sync);
             self.finish_folders();
             if all_here && self.stage.is_empty() && self.last_sync.is_none() && !self.finish_up() {
                 return Ok(());
