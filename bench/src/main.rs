@@ -52,6 +52,12 @@ struct Settings {
     /// Of the large file: bytes, or with KiB, MiB or GiB [default: 1GiB; `sandbox`: 512MiB]
     #[arg(long)]
     size: Option<Size>,
+    /// How many files (`entries`)
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
+    files: u64,
+    /// Bytes of each of them (`entries`)
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(..=65_536))]
+    file_size: u64,
     /// Only these of the compared, by the beginning of their names, separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,

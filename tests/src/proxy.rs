@@ -252,8 +252,10 @@ impl Shared {
         };
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
         while held(&gate) && !cut() {
-            gate.waiting = true;
-            self.changed.notify_all();
+            // Once: two that wait and told each other so would do nothing else.
+            if !std::mem::replace(&mut gate.waiting, true) {
+                self.changed.notify_all();
+            }
             gate = self.changed.wait(gate).unwrap_or_else(PoisonError::into_inner);
         }
         gate.left = gate.left.map(|left| left.saturating_sub(count));

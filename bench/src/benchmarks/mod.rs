@@ -1,5 +1,6 @@
 //! What is measured.
 
+mod entries;
 mod file;
 mod link;
 mod many;
@@ -25,6 +26,7 @@ pub(crate) struct Benchmark {
 pub(crate) const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "file", about: "one large file over loopback, against others and the floor", run: file::run },
     Benchmark { name: "tree", about: "10,000 files of 4 KiB in nested folders over loopback", run: tree::run },
+    Benchmark { name: "entries", about: "a tree of very many tiny files (--files): time and memory of listing, moving, finding equal", run: entries::run },
     Benchmark { name: "link", about: "one file through a link with delay and loss (network namespaces)", run: link::run },
     Benchmark { name: "many", about: "1, 8, 64 and 1,000 transfers at once between two nodes", run: many::run },
     Benchmark { name: "messages", about: "messages between processes and nodes, spawns, 10,000 processes", run: messages::run },

@@ -341,6 +341,14 @@ impl HostDirectory for Guest {
         self.with_directory(&this, move |directory| directory.set_directory(&path, modified, permissions)).await
     }
 
+    async fn own_metadata(&mut self, this: Resource<DirectoryHandle>) -> Outcome<Metadata> {
+        Ok(self.with_directory(&this, Directory::own_metadata).await?.map(|metadata| convert(&metadata)))
+    }
+
+    async fn set_own(&mut self, this: Resource<DirectoryHandle>, modified: i64, permissions: u16) -> Outcome<()> {
+        self.with_directory(&this, move |directory| directory.set_own(modified, permissions)).await
+    }
+
     async fn start_sync_all(&mut self, this: Resource<DirectoryHandle>) -> wasmtime::Result<u64> {
         let handle = self.table.get(&this)?;
         if !handle.capability.valid() {

@@ -49,6 +49,9 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
     fn read_link(&self, path: &RelativePath) -> Result<String, VfsError>;
     fn make_link(&self, path: &RelativePath, target: &str) -> Result<(), VfsError>;
     fn set_directory(&self, path: &RelativePath, modified: i64, permissions: u16) -> Result<(), VfsError>;
+    /// Of this directory itself, as the next.
+    fn own_metadata(&self) -> Result<Metadata, VfsError>;
+    fn set_own(&self, modified: i64, permissions: u16) -> Result<(), VfsError>;
     /// All of the drive.
     fn sync_all(&self) -> Result<(), VfsError>;
 

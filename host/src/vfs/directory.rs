@@ -121,10 +121,8 @@ impl Directory {
 
     fn place_to_look_at(&self, path: &str) -> Result<RelativePath, VfsError> {
         let path = self.place(path)?;
-        if self.rights.list || self.rights.read {
-            return Ok(path);
-        }
-        Err(self.lacks(Rights { list: true, ..Rights::NONE }, "looking at a file", "the right list or read"))
+        self.may_look()?;
+        Ok(path)
     }
 
     /// Gives something another name, at once and completely. Without `replace`, fails if the new name is taken, and there is no moment at which what
@@ -202,10 +200,21 @@ impl Directory {
     }
 
     pub(super) fn refuse_if_lent(&self, path: &RelativePath) -> Result<(), VfsError> {
-        match self.lent {
-            Some(_) => Err(VfsError::Denied(format!("'{path}': '{}' lends a file, not a directory", self.drive.name()))),
-            None => Ok(()),
+        self.refuse_if_one_is_lent().map_err(|error| match error {
+            VfsError::Denied(text) => VfsError::Denied(format!("'{path}': {text}")),
+            other => other,
+        })
+    }
+
+    pub(super) fn refuse_if_one_is_lent(&self) -> Result<(), VfsError> {
+        if self.lent.is_some() { Err(VfsError::Denied(format!("'{}' lends a file, not a directory", self.drive.name()))) } else { Ok(()) }
+    }
+
+    pub(super) fn may_look(&self) -> Result<(), VfsError> {
+        if self.rights.list || self.rights.read {
+            return Ok(());
         }
+        Err(self.lacks(Rights { list: true, ..Rights::NONE }, "looking at a file", "the right list or read"))
     }
 
     pub(super) fn need(&self, right: Rights, doing: &str) -> Result<(), VfsError> {

@@ -184,10 +184,15 @@ impl DirectoryBackend for Folder {
 
     fn set_directory(&self, path: &RelativePath, modified: i64, permissions: u16) -> Result<(), VfsError> {
         let (at, last) = self.parent(path, false)?;
-        let directory = open_to_read(&step(&at, &last, path, false)?).map_err(|error| system(error, path))?;
-        let allowed = Mode::from_raw_mode(permissions.into()) - open_file::forbidden();
-        rustix::fs::fchmod(&directory, allowed).map_err(|error| system(error, path))?;
-        rustix::fs::futimens(&directory, &many::times(modified)).map_err(|error| system(error, path))
+        set(&step(&at, &last, path, false)?, modified, permissions).map_err(|error| system(error, path))
+    }
+
+    fn own_metadata(&self) -> Result<Metadata, VfsError> {
+        fstat(&self.handle).map(|stat| describe(&stat)).map_err(|error| VfsError::from_system(&error.into(), "the directory"))
+    }
+
+    fn set_own(&self, modified: i64, permissions: u16) -> Result<(), VfsError> {
+        set(&self.handle, modified, permissions).map_err(|error| VfsError::from_system(&error.into(), "the directory"))
     }
 
     fn sync_all(&self) -> Result<(), VfsError> {
@@ -271,6 +276,14 @@ fn look(at: &Dir, part: &str) -> Result<Stat, Errno> {
 /// Opens a directory again, for what needs more than walking.
 fn open_to_read(directory: &Dir) -> Result<rustix::fd::OwnedFd, Errno> {
     openat(directory, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Gives a directory a time and permissions. What else its mode says (whose group new files get, who may remove them) stays its owner's matter.
+fn set(directory: &Dir, modified: i64, permissions: u16) -> Result<(), Errno> {
+    let directory = open_to_read(directory)?;
+    let others = Mode::from_raw_mode(fstat(&directory)?.st_mode) & (Mode::SUID | Mode::SGID | Mode::SVTX);
+    rustix::fs::fchmod(&directory, others | (Mode::from_raw_mode(permissions.into()) - open_file::forbidden()))?;
+    rustix::fs::futimens(&directory, &many::times(modified))
 }
 
 /// What an error in opening or removing `part` means. The system answers differently to links, so they are looked for.

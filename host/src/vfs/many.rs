@@ -144,11 +144,36 @@ impl Directory {
     pub fn set_directory(&self, path: &str, modified: i64, permissions: u16) -> Result<(), VfsError> {
         let path = self.place(path)?;
         self.refuse_if_lent(&path)?;
+        self.may_set(permissions)?;
+        self.backend().set_directory(&path, modified, permissions)
+    }
+
+    /// What is known of this directory itself. Needs `list` or `read`.
+    ///
+    /// # Errors
+    /// [`VfsError::Denied`] if one file of it is lent, [`VfsError::NoRight`] and others.
+    pub fn own_metadata(&self) -> Result<Metadata, VfsError> {
+        self.refuse_if_one_is_lent()?;
+        self.may_look()?;
+        self.backend().own_metadata()
+    }
+
+    /// Like [`set_directory`](Self::set_directory), of this directory itself. Needs `write`.
+    ///
+    /// # Errors
+    /// [`VfsError::Denied`] if one file of it is lent, [`VfsError::Limit`], [`VfsError::NoRight`] and others.
+    pub fn set_own(&self, modified: i64, permissions: u16) -> Result<(), VfsError> {
+        self.refuse_if_one_is_lent()?;
+        self.may_set(permissions)?;
+        self.backend().set_own(modified, permissions)
+    }
+
+    fn may_set(&self, permissions: u16) -> Result<(), VfsError> {
         self.need(WRITE, "setting times and permissions")?;
         if permissions > PERMISSIONS {
             return Err(VfsError::Limit(format!("permissions are at most {PERMISSIONS:#o}, and not {permissions:#o}")));
         }
-        self.backend().set_directory(&path, modified, permissions)
+        Ok(())
     }
 
     /// Waits until all that was written, made, renamed and removed in this drive, by whomever, is on stable storage. Needs `write`: it keeps the disk busy for everybody.

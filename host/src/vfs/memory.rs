@@ -303,6 +303,21 @@ impl DirectoryBackend for MemoryDirectory {
         Ok(())
     }
 
+    fn own_metadata(&self) -> Result<Metadata, VfsError> {
+        let table = self.tree.table.lock();
+        if table.directories.contains_key(&self.number) {
+            Ok(table.metadata(&Entry::Directory(self.number)))
+        } else {
+            Err(VfsError::NotFound("the directory".into()))
+        }
+    }
+
+    fn set_own(&self, modified: i64, _: u16) -> Result<(), VfsError> {
+        let mut table = self.tree.table.lock();
+        table.directories.get_mut(&self.number).ok_or_else(|| VfsError::NotFound("the directory".into()))?.modified = modified;
+        Ok(())
+    }
+
     fn sync_all(&self) -> Result<(), VfsError> {
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! Folders with all that is in them arrive as they are, by `get -r` and by `put -r`, and what is there already is not moved again.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
+use transship_tests::machine::quick_folder;
 use transship_tests::transfer::{hidden_in, names_in};
-use transship_tests::tree::{all_in, everything, files_in, many, plant, same};
-use transship_tests::{Home, introduce, pair, sparse_file};
+use transship_tests::tree::{Thing, all_in, everything, files_in, many, plant, same, set_time};
+use transship_tests::{Home, introduce, pair, pair_in, sparse_file};
 
 const DRIVE: &str = "file-transfer:transship/files";
 
@@ -34,9 +37,8 @@ fn an_archive_has_the_times_and_modes_of_folders_and_the_links_too() {
     fs::create_dir(source.join("a/empty")).unwrap();
     std::os::unix::fs::symlink("b/file", source.join("a/link")).unwrap();
     for (number, folder) in ["a/b", "a/empty", "a"].iter().enumerate() {
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(if number == 1 { 0o500 } else { 0o711 });
-        transship_tests::tree::set_time(&source.join(folder), std::time::UNIX_EPOCH + std::time::Duration::new(1_300_000_000, 5 + number as u32));
-        fs::set_permissions(source.join(folder), mode).unwrap();
+        set_time(&source.join(folder), UNIX_EPOCH + Duration::new(1_300_000_000, 5 + number as u32));
+        fs::set_permissions(source.join(folder), Permissions::from_mode(if number == 1 { 0o500 } else { 0o711 })).unwrap();
     }
     alice.run(["get", "-a", "bob:photos"]).ok();
     same(&source, &alice.scratch().join("photos"), true);
@@ -45,6 +47,70 @@ fn an_archive_has_the_times_and_modes_of_folders_and_the_links_too() {
     // Once more, with nothing to do, they stay so.
     alice.run(["put", "-a", "photos", "bob:back"]).ok();
     same(&source, &bob.file("back"), true);
+}
+
+/// Asserts that all folders of a tree are like those of another, and so is its own.
+#[track_caller]
+fn same_to_the_top(from: &Path, to: &Path) {
+    same(from, to, true);
+    let of = |folder: &Path| {
+        let metadata = folder.metadata().unwrap();
+        (metadata.modified().unwrap(), metadata.mode())
+    };
+    assert_eq!(of(from), of(to), "the folder itself");
+}
+
+#[test]
+fn an_archive_has_the_times_of_all_folders_at_the_end_and_that_of_its_own_too() {
+    let ((alice, _a), (bob, _b)) = pair_in(&quick_folder(1 << 30), "", "list,read,write");
+    let source = bob.file("photos");
+    // Some get their names in a batch, some late, one by itself; and what is in a folder is not in the one that begins like it.
+    many(&source.join("a/many"), 4200, 100);
+    plant(&source.join("a/large"), 40 << 20, 0o644);
+    plant(&source.join("a/b/c/d/staged"), 3 << 20, 0o644);
+    fs::create_dir_all(source.join("a b/empty/empty")).unwrap();
+    fs::create_dir(source.join("z")).unwrap();
+    let mut folders: Vec<_> = all_in(&source).into_iter().filter(|(_, thing)| matches!(thing, Thing::Folder(..))).map(|(path, _)| source.join(path)).collect();
+    folders.insert(0, source.clone());
+    for (number, folder) in folders.iter().enumerate().rev() {
+        fs::set_permissions(folder, Permissions::from_mode(if number % 2 == 0 { 0o750 } else { 0o700 })).unwrap();
+        set_time(folder, UNIX_EPOCH + Duration::new(1_200_000_000 + number as u64, 123_456_789));
+    }
+    let (got, put) = (alice.scratch().join("photos"), bob.file("back"));
+    alice.run(["get", "-a", "bob:photos"]).ok();
+    same_to_the_top(&source, &got);
+    alice.run(["put", "-a", "photos", "bob:back"]).ok();
+    same_to_the_top(&source, &put);
+    // What is moved later changes times that were right.
+    for (target, command) in [(&got, ["get", "-a", "bob:photos"].as_slice()), (&put, &["put", "-a", "photos", "bob:back"])] {
+        fs::remove_file(target.join("a/large")).unwrap();
+        fs::remove_dir(target.join("z")).unwrap();
+        alice.run(command).ok();
+        same_to_the_top(&source, target);
+    }
+    // Without -a, it is a folder like any that is made.
+    alice.run(["get", "-r", "bob:photos", "plain"]).ok();
+    assert!(alice.scratch().join("plain").metadata().unwrap().modified().unwrap() > UNIX_EPOCH + Duration::from_secs(1_300_000_000));
+}
+
+#[test]
+fn a_dry_run_of_an_archive_leaves_the_folder_as_it_is_and_so_does_a_put_the_root_of_the_others_drive() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    let mine = alice.scratch().join("out");
+    plant(&mine.join("file"), 3, 0o644);
+    fs::set_permissions(&mine, Permissions::from_mode(0o700)).unwrap();
+    for folder in [bob.file("out"), bob.files()] {
+        fs::create_dir_all(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    }
+    let mode = |folder: &Path| folder.metadata().unwrap().mode() & 0o777;
+    alice.run(["put", "-a", "--dry-run", "out", "bob:"]).ok();
+    assert_eq!(mode(&bob.file("out")), 0o755);
+    alice.run(["put", "-a", "out/", "bob:/"]).ok();
+    assert!(bob.file("file").exists());
+    assert_eq!(mode(&bob.files()), 0o755, "what another node may write into is not another node's");
+    alice.run(["put", "-a", "out", "bob:"]).ok();
+    assert_eq!(mode(&bob.file("out")), 0o700);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Trees that are cut off in the middle: what is complete stays, nothing else is seen, and the same command moves the rest.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use transship_tests::transfer::{Wired, hidden_in};
+use transship_tests::transfer::{Wired, hidden_in, journal_ranges, journaled, partial_in, safe_on_disk};
 use transship_tests::tree::{Watch, files_in, many, plant, same};
 use transship_tests::{Outcome, Running, eventually, meanwhile};
 
@@ -130,6 +131,64 @@ fn after_a_kill_of_our_node_among_small_files_the_same_command_goes_on() {
 #[test]
 fn after_a_kill_of_our_node_in_a_large_file_the_same_command_goes_on() {
     killed(false, FEW, IN_LARGE);
+}
+
+impl Way {
+    /// Kills the command, which runs alice's node, in the middle of the large file; returns how much of it is safe at least: what is sent to bob ends when the next transfer to there asks after it.
+    fn cut_off_in_the_large(&self, wired: &Wired) -> u64 {
+        wired.proxy.hold_after(IN_LARGE);
+        // It is not given up: what is there becomes safe although nothing more comes.
+        let running = wired.alice.start([self.command, &["--timeout", "10m"]].concat());
+        wired.proxy.held();
+        safe_on_disk(&self.target, 1);
+        running.kill9();
+        wired.proxy.cut_all();
+        wired.proxy.release();
+        journaled(&self.target)
+    }
+}
+
+#[test]
+fn what_is_there_of_a_large_file_is_taken_up_and_counted() {
+    let (wired, ways) = scene(FEW);
+    for way in &ways {
+        let safe = way.cut_off_in_the_large(&wired);
+        let lacking = LARGE - safe + SMALL * (FEW + 1 - files_in(&way.target).len() as u64);
+        let before = wired.proxy.forwarded();
+        let done = wired.alice.run_json(way.command).ok().event("done");
+        let passed = wired.proxy.forwarded() - before;
+        assert!(done["resumed"].as_u64().is_some_and(|resumed| (safe..LARGE).contains(&resumed)), "{safe} bytes were safe: {done}");
+        assert!(safe > 0 && passed < lacking + OVERHEAD, "{passed} bytes passed for the {lacking} that were lacking, and {safe} were there");
+        way.whole();
+        // What was complete is not resumed.
+        let again = wired.alice.run_json(way.command).ok().event("done");
+        assert_eq!((&again["resumed"], &again["tree"]["unchanged"]), (&0.into(), &(FEW + 1).into()), "{again}");
+    }
+}
+
+#[test]
+fn a_large_file_that_starts_over_is_counted_once() {
+    let (wired, ways) = scene(FEW);
+    for way in &ways {
+        way.cut_off_in_the_large(&wired);
+        let (start, _) = journal_ranges(&way.target)[0];
+        let partial = std::fs::File::options().read(true).write(true).open(partial_in(&way.target)).unwrap();
+        let mut byte = [0];
+        partial.read_exact_at(&mut byte, start).unwrap();
+        partial.write_all_at(&[byte[0] ^ 1], start).unwrap();
+        // Slow enough that some is said of it on the way.
+        let outcome = wired.alice.run_json([way.command, &["--limit", "20M"]].concat()).ok();
+        let progress: Vec<(u64, u64)> = outcome
+            .json()
+            .iter()
+            .filter(|event| event["event"] == "progress")
+            .filter_map(|event| Some((event["bytes_done"].as_u64()?, event["bytes_total"].as_u64()?)))
+            .collect();
+        assert!(progress.windows(2).any(|pair| pair[1].0 < pair[0].0), "it started over: {progress:?}");
+        assert!(progress.iter().all(|(done, total)| done <= total), "{progress:?}");
+        assert_eq!(outcome.event("done")["resumed"], 0);
+        way.whole();
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Sending<'_> {
             }
         }
         // The receiver asks ahead, and does not know yet that there was a last one.
-        Ok(self.kept(number).cloned().unwrap_or(TreePage { entries: Vec::new(), failures: Vec::new(), skipped: 0, more: false }))
+        Ok(self.kept(number).cloned().unwrap_or(TreePage { entries: Vec::new(), failures: Vec::new(), skipped: 0, more: false, top: None }))
     }
 
     fn kept(&self, number: u32) -> Option<&TreePage> {

@@ -8,7 +8,7 @@ use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::names;
 use file_transfer_types::protocol::{EntryKind, TreeEntry, TreePage};
 use file_transfer_types::types::{LinkPolicy, TransferError, TreeFailure};
-use transship_guest::drive::{Directory, DirectoryEntry, DirectoryPage, FileKind, VfsError};
+use transship_guest::drive::{Directory, DirectoryEntry, DirectoryPage, FileKind, Metadata, VfsError};
 
 use super::filter::Filter;
 use super::{PAGE, PAGE_BYTES};
@@ -26,6 +26,8 @@ pub(crate) trait Folders {
     fn entries(&self, folder: &str, after: Option<&str>) -> Result<DirectoryPage, VfsError>;
     /// What a link says.
     fn link(&self, path: &str) -> Result<String, VfsError>;
+    /// What is known of the top itself.
+    fn top(&self) -> Result<Metadata, VfsError>;
 }
 
 impl Folders for Directory {
@@ -35,6 +37,10 @@ impl Folders for Directory {
 
     fn link(&self, path: &str) -> Result<String, VfsError> {
         self.read_link(path)
+    }
+
+    fn top(&self) -> Result<Metadata, VfsError> {
+        self.own_metadata()
     }
 }
 
@@ -60,12 +66,14 @@ pub(crate) struct Walk {
     levels: Vec<Level>,
     filter: Filter,
     links: LinkPolicy,
+    /// No page has been made yet.
+    first: bool,
 }
 
 impl Walk {
     /// From the top.
     pub(crate) fn new(filter: Filter, links: LinkPolicy) -> Self {
-        Self { levels: vec![Level::new(String::new())], filter, links }
+        Self { levels: vec![Level::new(String::new())], filter, links, first: true }
     }
 
     /// The next page.
@@ -73,7 +81,11 @@ impl Walk {
     /// # Errors
     /// If the top can't be read, or for a link that is refused.
     pub(crate) fn page<F: Folders>(&mut self, folders: &F) -> Result<TreePage, TransferError> {
-        let mut page = TreePage { entries: Vec::new(), failures: Vec::new(), skipped: 0, more: true };
+        let mut page = TreePage { entries: Vec::new(), failures: Vec::new(), skipped: 0, more: true, top: None };
+        if std::mem::take(&mut self.first) {
+            let Metadata { modified, permissions, .. } = folders.top().map_err(|error| from_vfs(error, "the folder", Side::Provider))?;
+            page.top = Some(TreeEntry { path: String::new(), kind: EntryKind::Folder, size: 0, modified, permissions, target: None });
+        }
         let mut bytes = 0;
         while page.entries.len() < PAGE && page.failures.len() < PAGE && bytes < PAGE_BYTES {
             let Some((path, entry)) = self.next(folders, &mut page)? else {
@@ -165,8 +177,6 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
-    use transship_guest::drive::Metadata;
-
     use super::*;
 
     /// A drive with these paths: what ends in `/` is a folder, what has `->` is a link, what begins with `?` can't be read.
@@ -194,6 +204,10 @@ mod tests {
         fn link(&self, path: &str) -> Result<String, VfsError> {
             let found = self.0.iter().find_map(|entry| entry.strip_prefix(path)?.strip_prefix("->"));
             found.map(str::to_owned).ok_or_else(|| VfsError::NotFound(path.into()))
+        }
+
+        fn top(&self) -> Result<Metadata, VfsError> {
+            Ok(Metadata { kind: FileKind::Directory, size: 0, modified: 77, permissions: 0o711 })
         }
     }
 
@@ -260,14 +274,20 @@ mod tests {
         fn link(&self, path: &str) -> Result<String, VfsError> {
             Err(VfsError::NotFound(path.into()))
         }
+
+        fn top(&self) -> Result<Metadata, VfsError> {
+            Fake(Vec::new()).top()
+        }
     }
 
     #[test]
     fn pages_have_all_entries_once_and_fit_into_a_message() {
         for (count, length) in [(2_500, 10), (2_500, 255), (1_000, 10), (0, 10)] {
-            let (mut walk, mut seen) = (walk(LinkPolicy::Skip, &[]), 0);
+            let (mut walk, mut seen, mut first) = (walk(LinkPolicy::Skip, &[]), 0, true);
             loop {
                 let page = walk.page(&Many(count, length)).unwrap();
+                assert_eq!(page.top.as_ref().map(|top| (top.path.as_str(), top.modified, top.permissions)), first.then_some(("", 77, 0o711)));
+                first = false;
                 assert!(page.entries.len() <= PAGE && serde_json::to_vec(&page).unwrap().len() < 1 << 20);
                 seen += page.entries.len();
                 if !page.more {

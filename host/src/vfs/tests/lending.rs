@@ -73,3 +73,11 @@ fn one_name_is_lent_and_no_path() {
     put(&root, "new file", b"x");
     assert_eq!(names(&root), ["new file"]);
 }
+
+#[test]
+fn a_lent_file_tells_nothing_of_its_folder_and_can_not_change_it() {
+    let (_folder, drive) = ground();
+    let root = drive.root(Rights::ALL);
+    assert!(matches!(root.own_metadata(), Err(VfsError::Denied(_))));
+    assert!(matches!(root.set_own(0, 0o777), Err(VfsError::Denied(_))));
+}

@@ -146,3 +146,32 @@ fn a_directory_has_the_time_and_the_permissions_that_it_is_given() {
     assert_eq!(root.set_directory("c", 0, 0o700), Err(VfsError::NotADirectory("c".into())));
     root.sync_all().unwrap();
 }
+
+#[test]
+fn a_directory_knows_itself_and_can_be_set_itself() {
+    on_each(|drive| {
+        let root = drive.root(Rights::ALL);
+        let below = root.open_directory("a/b", true).unwrap();
+        for (directory, time) in [(&below, 1_500_000_000), (&root, 7)] {
+            directory.set_own(time, 0o755).unwrap();
+            let found = directory.own_metadata().unwrap();
+            assert_eq!((found.kind, found.modified, found.permissions), (FileKind::Directory, time, 0o755));
+        }
+        assert_eq!(root.metadata("a/b").unwrap().modified, 1_500_000_000);
+        assert!(matches!(root.set_own(0, 0o1000), Err(VfsError::Limit(_))));
+        let reader = drive.root(Rights { list: false, read: true, write: false });
+        assert!(reader.own_metadata().is_ok() && matches!(reader.set_own(0, 0o755), Err(VfsError::NoRight(..))));
+        assert!(matches!(drive.root(Rights { list: false, read: false, write: true }).own_metadata(), Err(VfsError::NoRight(..))));
+        root.remove_directory("a/b", false).unwrap();
+    });
+}
+
+#[test]
+fn what_a_mode_says_beyond_permissions_stays() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o3777)).unwrap();
+    let root = Drive::folder("d", folder.path()).unwrap().root(Rights::ALL);
+    root.set_own(0, 0o700).unwrap();
+    assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o7777, 0o3700);
+}

@@ -78,6 +78,8 @@ impl Directory {
         fn read_link(path: &str) -> Result<String, VfsError>;
         fn make_link(path: &str, target: &str) -> Result<(), VfsError>;
         fn set_directory(path: &str, modified: i64, permissions: u16) -> Result<(), VfsError>;
+        fn own_metadata() -> Result<Metadata, VfsError>;
+        fn set_own(modified: i64, permissions: u16) -> Result<(), VfsError>;
         fn rename(old: &str, new: &str, replace: bool) -> Result<(), VfsError>;
         fn remove_file(path: &str) -> Result<(), VfsError>;
         fn remove_directory(path: &str, recursive: bool) -> Result<(), VfsError>;

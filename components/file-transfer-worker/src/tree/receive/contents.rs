@@ -77,10 +77,17 @@ impl Receiving<'_> {
     /// What became of a file that was to get its name.
     pub(super) fn named(&mut self, path: &str, size: u64, how: How, outcome: Result<Published, TransferError>) {
         match outcome {
-            Ok(Published::As(_)) => self.tally.moved(how, size),
+            Ok(Published::As(_)) => return self.tally.moved(how, size),
             Ok(Published::Skipped) => self.tally.skipped(),
             Err(error) => self.tally.failed(path, error),
         }
+        self.gone(size);
+    }
+
+    /// So many bytes that were here are not any more.
+    fn gone(&mut self, bytes: u64) {
+        let done = &mut self.session.progress.bytes_done;
+        *done = done.saturating_sub(bytes);
     }
 
     fn check(&self, bytes: &Blob, digest: &str, of: &str) -> Result<(), TransferError> {
@@ -195,6 +202,7 @@ impl Receiving<'_> {
     fn large_failed(&mut self, place: usize, error: TransferError) {
         let large = self.larges.swap_remove(place);
         let (of, path) = (large.of, large.entry.path.clone());
+        self.gone(large.received());
         if let Some(root) = &self.root {
             large.give_up(root, &self.stage, false);
         }
@@ -216,6 +224,7 @@ impl Receiving<'_> {
     fn follow(&mut self, place: usize, next: Next) {
         match next {
             Next::Wait => {}
+            Next::Anew(lost) => self.gone(lost),
             Next::AskDigest => {
                 if let Some(of) = self.larges.get(place).map(|large| large.of) {
                     self.question(Question::Digest(of), 0);
@@ -230,6 +239,9 @@ impl Receiving<'_> {
             Next::Named(outcome) => {
                 let large = self.larges.swap_remove(place);
                 let left_alone = !matches!(outcome, Ok(Published::As(_)));
+                if !left_alone {
+                    self.tally.resumed = self.tally.resumed.saturating_add(large.resumed);
+                }
                 self.named(&large.entry.path, large.entry.size, large.how, outcome);
                 let of = large.of;
                 if let Some(root) = self.root.as_ref().filter(|_| left_alone) {

@@ -7,13 +7,11 @@ use file_transfer_types::types::{ConflictPolicy, LinkPolicy, TransferError};
 use transship_guest::drive::{Directory, FileKind, Metadata, VfsError};
 
 use super::contents::Comparison;
+use super::folders::Folder;
 use super::plan::{self, How, Verdict};
 use super::{Page, Receiving, Todo};
 use crate::receive::publish::{Published, name_it};
 use crate::tree::{FILES, PACK};
-
-/// Of how many folders is remembered what they are to be like at the end.
-const FOLDERS: usize = 100_000;
 
 impl Receiving<'_> {
     /// Deals with a page, in its turn.
@@ -22,6 +20,9 @@ impl Receiving<'_> {
         self.tally.left_out(page.skipped);
         for failure in page.failures {
             self.tally.other_failed(&failure.name, failure.error);
+        }
+        if let Some(top) = page.top.filter(|_| self.sets_top && number == 0) {
+            self.top = Some(top);
         }
         let found = self.look(&page.entries);
         let mut planned = Page { entries: page.entries, how: Default::default(), left: 0 };
@@ -36,6 +37,7 @@ impl Receiving<'_> {
                     continue;
                 }
             };
+            self.folders.pass(&entry.path, number);
             match entry.kind {
                 EntryKind::Folder => self.folder(entry, found)?,
                 EntryKind::Link => self.link(&entry, found)?,
@@ -44,6 +46,9 @@ impl Receiving<'_> {
                     self.file(FileRequest { page: number, file: place }, &entry, found, &mut planned);
                 }
             }
+        }
+        if self.last_page {
+            self.folders.end(number);
         }
         if planned.left > 0 {
             self.pages.insert(number, planned);
@@ -89,8 +94,8 @@ impl Receiving<'_> {
             },
             (None, _) => self.tally.summary.folders += 1,
         }
-        if self.tree.folders && self.folders.len() < FOLDERS {
-            self.folders.push(entry);
+        if self.tree.folders && !self.tree.dry_run {
+            self.folders.enter(Folder { path: entry.path, modified: entry.modified, permissions: entry.permissions });
         }
         Ok(())
     }

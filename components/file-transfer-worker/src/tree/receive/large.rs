@@ -67,6 +67,8 @@ pub(super) struct Large {
 pub(super) enum Next {
     /// More events.
     Wait,
+    /// It begins anew: so many bytes that were there are not any more.
+    Anew(u64),
     /// Its digest must be asked for.
     AskDigest,
     /// It is complete in the stage, under this number.
@@ -112,6 +114,11 @@ impl Large {
         Some(PartRequest { page: self.of.page, file: self.of.file, offset, length })
     }
 
+    /// How many bytes of it are here.
+    pub(super) fn received(&self) -> u64 {
+        self.flow.received().total()
+    }
+
     /// Whether all parts are asked for.
     pub(super) fn complete(&self) -> bool {
         self.flow.complete()
@@ -128,15 +135,22 @@ impl Large {
                 file.write_blob(asked.offset, bytes).map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?;
                 self.flow.written(ask, micros());
             }
-            Sink::Journaled { partial, durable, .. } => {
+            Sink::Journaled { partial, .. } => {
                 partial.write(asked.offset, bytes)?;
                 self.flow.written(ask, micros());
-                if durable.due(self.flow.received(), now()) {
-                    durable.begun(partial.start_sync(), self.flow.received(), now());
-                }
             }
         }
         Ok(asked.length)
+    }
+
+    /// Begins to make safe what is here, if it is time for that: also when nothing more comes.
+    pub(super) fn sync(&mut self) {
+        if let Sink::Journaled { partial, durable, .. } = &mut self.sink
+            && !matches!(self.step, Step::Syncing(_))
+            && durable.due(self.flow.received(), now())
+        {
+            durable.begun(partial.start_sync(), self.flow.received(), now());
+        }
     }
 
     /// What follows when all parts are there.
@@ -210,9 +224,10 @@ impl Large {
         }
         self.attempt += 1;
         self.resumed = 0;
+        let lost = self.received();
         self.flow = Flow::new(self.entry.size, RangeSet::default(), self.chunk, Window::fixed(u32::MAX), None, 0, self.attempt);
         self.step = Step::Fetching;
-        Ok(Next::Wait)
+        Ok(Next::Anew(lost))
     }
 
     /// Gives it its time and permissions, and begins to make it safe.

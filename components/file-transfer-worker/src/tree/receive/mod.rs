@@ -6,10 +6,12 @@
 mod asks;
 mod contents;
 mod entries;
+mod folders;
 mod large;
 mod plan;
 mod stage;
 mod tally;
+mod target;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -18,7 +20,7 @@ use file_transfer_types::names;
 use file_transfer_types::options::Tree;
 use file_transfer_types::protocol::{FileRequest, FilesRequest, InternalRequest, InternalResponse, TreeEntry, TreePage};
 use file_transfer_types::types::{NoSpace, TransferError, TransferState, TransferSummary};
-use transship_guest::drive::{Directory, FileKind, Metadata, Rights, VfsError, open_drive};
+use transship_guest::drive::{Directory, Metadata};
 use transship_guest::message::{Blob, Completion, SendErrorKind};
 
 use super::PAGES_AHEAD;
@@ -28,10 +30,12 @@ use crate::receive::{self, Job, LAST_WORDS, Retry};
 use crate::rivals;
 use crate::session::{Event, Session};
 use asks::{Asks, Question};
+use folders::Folders;
 use large::Large;
 use plan::How;
 use stage::Stage;
 use tally::Tally;
+use target::Target;
 
 /// How many large files are received at a time.
 const LARGES: usize = 4;
@@ -58,18 +62,6 @@ struct Page {
     how: BTreeMap<u32, How>,
     /// How many files are to be fetched or compared.
     left: usize,
-}
-
-/// Where the tree goes.
-struct Target {
-    /// The drive's full name.
-    drive: String,
-    /// The path of the folder in the drive; empty for its root.
-    path: String,
-    /// The folder. None: it is not there, and nothing is to be made (a dry run).
-    root: Option<Directory>,
-    /// The folders that were made for it.
-    made: Vec<String>,
 }
 
 struct Receiving<'a> {
@@ -100,8 +92,12 @@ struct Receiving<'a> {
     comparing: Vec<contents::Comparison>,
     stage: Stage,
     tally: Tally,
-    /// Folders and what they are to be like at the end.
-    folders: Vec<TreeEntry>,
+    /// Folders that are to be like those of the source, and are not yet.
+    folders: Folders,
+    /// What the tree's own folder is to be like at the end. None: as it is.
+    top: Option<TreeEntry>,
+    /// Whether that may be changed: a drive's root is nothing that another node decides about.
+    sets_top: bool,
     /// The last sync, of all names.
     last_sync: Option<u64>,
     /// Bytes and files that are to be moved, as far as known.
@@ -158,7 +154,9 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
             comparing: Vec::new(),
             stage,
             tally: Tally::new(),
-            folders: Vec::new(),
+            folders: Folders::default(),
+            top: None,
+            sets_top: tree.folders && (job.ask.is_some() || !target.path.is_empty()),
             last_sync: None,
             bytes_planned: 0,
             files_listed: 0,
@@ -172,43 +170,6 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
         target.remove_folders();
     }
     outcome
-}
-
-impl Target {
-    fn open(job: &Job, dry_run: bool) -> Result<Self, TransferError> {
-        let path = names::check_folder(&job.local.name)?;
-        let fail = |error| from_vfs(error, path, Side::Receiver);
-        let drive = open_drive(&job.local.drive).map_err(fail)?;
-        if !drive.rights().contains(Rights::all()) {
-            return Err(TransferError::Denied(format!("receiving a tree needs the rights list, read and write for the drive {}", job.local.drive)));
-        }
-        let mut target = Self { drive: job.local.drive.clone(), path: path.to_owned(), root: None, made: Vec::new() };
-        if path.is_empty() {
-            target.root = Some(drive);
-            return Ok(target);
-        }
-        for above in names::ancestors(path) {
-            match drive.find(above) {
-                Ok(Some(found)) if found.kind == FileKind::Directory => {}
-                Ok(Some(_)) | Err(VfsError::NotADirectory(_)) => return Err(TransferError::InvalidRequest(format!("{above} is no folder"))),
-                Ok(None) => target.made.push(above.to_owned()),
-                Err(error) => return Err(fail(error)),
-            }
-        }
-        if target.made.is_empty() || !dry_run {
-            target.root = Some(drive.open_directory(path, true).map_err(fail)?);
-        }
-        Ok(target)
-    }
-
-    fn remove_folders(&self) {
-        let Ok(drive) = open_drive(&self.drive) else { return };
-        for path in self.made.iter().rev() {
-            if drive.remove_directory(path, false).is_err() {
-                return;
-            }
-        }
-    }
 }
 
 impl Receiving<'_> {
@@ -226,6 +187,8 @@ impl Receiving<'_> {
             if let Some(root) = &self.root {
                 self.stage.sync(root, all_here);
             }
+            self.larges.iter_mut().for_each(Large::sync);
+            self.finish_folders();
             if all_here && self.stage.is_empty() && self.last_sync.is_none() && !self.finish_up() {
                 return Ok(());
             }
@@ -261,16 +224,15 @@ impl Receiving<'_> {
             && self.comparing.is_empty()
     }
 
-    /// All have their names: folders get their times, and the names are made safe. False: there is nothing to be made safe.
+    /// All have their names, and all folders in it their times: its own folder gets its, and the names are made safe. False: there is nothing to be made safe.
     fn finish_up(&mut self) -> bool {
         let Some(root) = self.root.as_ref().filter(|_| !self.tree.dry_run) else { return false };
         self.session.enter(TransferState::Verifying);
         self.stage.remove(root);
-        // The innermost first: what is done in a folder changes its time.
-        for folder in self.folders.drain(..).rev() {
-            if let Err(error) = root.set_directory(&folder.path, folder.modified, folder.permissions & 0o777) {
-                self.tally.other_failed(&folder.path, from_vfs(error, &folder.path, Side::Receiver));
-            }
+        if let Some(top) = &self.top
+            && let Err(error) = root.set_own(top.modified, top.permissions & 0o777)
+        {
+            self.tally.other_failed(".", from_vfs(error, "the folder itself", Side::Receiver));
         }
         let summary = &self.tally.summary;
         if summary.new + summary.changed + summary.folders + summary.links == 0 && !self.tree.folders {
@@ -278,6 +240,17 @@ impl Receiving<'_> {
         }
         self.last_sync = Some(root.start_sync_all());
         true
+    }
+
+    /// Folders in which nothing is done any more get their times and permissions.
+    fn finish_folders(&mut self) {
+        let Some(root) = &self.root else { return };
+        let open_page = self.pages.keys().next().copied().unwrap_or(self.next_page);
+        while let Some(folder) = self.folders.next(open_page, self.stage.filling(), self.stage.named()) {
+            if let Err(error) = root.set_directory(&folder.path, folder.modified, folder.permissions & 0o777) {
+                self.tally.other_failed(&folder.path, from_vfs(error, &folder.path, Side::Receiver));
+            }
+        }
     }
 
     /// Asks for all that the window has room for: first what was asked before and has not come.
@@ -396,7 +369,7 @@ impl Receiving<'_> {
             size: self.tally.bytes,
             algorithm,
             digest: String::new(),
-            resumed: 0,
+            resumed: self.tally.resumed,
             skipped: false,
             elapsed,
             tree: Some(self.tally.summary),

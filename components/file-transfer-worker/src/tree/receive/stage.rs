@@ -68,6 +68,8 @@ pub(super) struct Stage {
     /// When its first file came.
     begun: u64,
     syncing: Option<(u64, Vec<Staged>)>,
+    /// How many batches have begun to be synced.
+    batches: u64,
 }
 
 impl Stage {
@@ -78,7 +80,7 @@ impl Stage {
 
     /// One that is made when the first file comes.
     pub(super) fn new(hash: &str) -> Self {
-        Self { path: Self::path(hash), made: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None }
+        Self { path: Self::path(hash), made: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None, batches: 0 }
     }
 
     /// Removes what there is of it.
@@ -157,6 +159,7 @@ impl Stage {
         if due && !self.batch.is_empty() && self.syncing.is_none() {
             self.syncing = Some((root.start_sync_all(), std::mem::take(&mut self.batch)));
             self.bytes = 0;
+            self.batches += 1;
         }
     }
 
@@ -193,6 +196,16 @@ impl Stage {
         let (folder, name) = file_transfer_types::names::split(&file.path);
         let beside = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
         name_it(name, file.how.policy(), |name, replace| root.rename(&self.name(file.number), &beside(name), replace))
+    }
+
+    /// With which batch all that is here by now gets its name, counted from 1.
+    pub(super) fn filling(&self) -> u64 {
+        self.batches + u64::from(!self.batch.is_empty())
+    }
+
+    /// Up to which batch all files have their names, or have failed.
+    pub(super) fn named(&self) -> u64 {
+        self.batches - u64::from(self.syncing.is_some())
     }
 
     /// How many files wait for their names.

@@ -17,6 +17,8 @@ pub(super) struct Tally {
     pub(super) summary: TreeSummary,
     /// Bytes of the files that were moved.
     pub(super) bytes: u64,
+    /// Those of them that were there from an earlier attempt.
+    pub(super) resumed: u64,
     /// Files of which it is known what became of them.
     pub(super) files: u64,
 }
@@ -25,7 +27,7 @@ impl Tally {
     /// Of nothing yet.
     pub(super) fn new() -> Self {
         let summary = TreeSummary { new: 0, changed: 0, unchanged: 0, skipped: 0, failed: 0, folders: 0, links: 0, failures: Vec::new() };
-        Self { summary, bytes: 0, files: 0 }
+        Self { summary, bytes: 0, resumed: 0, files: 0 }
     }
 
     /// A file is there, or would be.
