@@ -21,7 +21,8 @@ const NAME: &str = "entries";
 
 pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
     let (files, size) = (settings.files, settings.file_size);
-    let mut table = Table::new(format!("entries: {files} files of {size} bytes in folders of {FILES}, over loopback, median of {}", settings.runs), Unit::Seconds);
+    let mut table =
+        Table::new(format!("entries: {files} files of {size} bytes in folders of {FILES}, over loopback, median of {}", settings.runs), Unit::Seconds);
     table.files = Some(files);
     let work = tempfile::tempdir_in(settings.folder()?)?;
     let (alice, bob) = (Node::start(work.path(), "alice", &[]), Node::start(work.path(), "bob", &[]));

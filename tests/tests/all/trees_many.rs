@@ -15,6 +15,11 @@ fn nodes() -> ((Home, Serving), (Home, Serving)) {
 
 /// How much a node grows at most while something is done.
 fn growth(nodes: [(&str, &Serving); 2], done: impl FnOnce()) {
+    growth_within(ROOM, nodes, done);
+}
+
+#[track_caller]
+fn growth_within(room: u64, nodes: [(&str, &Serving); 2], done: impl FnOnce()) {
     let before = nodes.map(|(_, serving)| {
         forget_peak(serving.pid());
         memory(serving.pid(), "VmRSS")
@@ -22,7 +27,7 @@ fn growth(nodes: [(&str, &Serving); 2], done: impl FnOnce()) {
     done();
     for ((name, serving), before) in nodes.into_iter().zip(before) {
         let peak = memory(serving.pid(), "VmHWM");
-        assert!(peak < before + ROOM, "{name} grew from {} to {} MiB", before >> 20, peak >> 20);
+        assert!(peak < before + room, "{name} grew from {} to {} MiB", before >> 20, peak >> 20);
     }
 }
 
@@ -43,6 +48,30 @@ fn ten_thousand_small_files_arrive_both_ways_in_bounded_memory() {
         assert_eq!(done["tree"]["unchanged"], COUNT, "{done}");
     });
     assert_eq!((hidden_in(&alice.scratch()), hidden_in(&bob.files())), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn nothing_is_kept_of_an_entry_that_is_done() {
+    /// What an entry would take of either node if each left 512 bytes behind is more than twice this.
+    const ALL: u64 = 40_000;
+    const LITTLE: u64 = 9 << 20;
+    let ((alice, alice_serves), (bob, bob_serves)) = nodes();
+    many(&bob.file("some"), ALL / 8, 0);
+    many(&bob.file("all"), ALL, 0);
+    let commands = |name: &str| {
+        let get = ["get", "-a", &format!("bob:{name}")].map(str::to_owned).to_vec();
+        let put = ["put", "-a", name, &format!("bob:back/{name}")].map(str::to_owned).to_vec();
+        let list = ["list", "bob", "--prefix", &format!("{name}/")].map(str::to_owned).to_vec();
+        [list, get.clone(), get, put.clone(), put]
+    };
+    // What any tree takes is there after some of them.
+    for command in commands("some") {
+        alice.run(command).ok();
+    }
+    for command in commands("all") {
+        growth_within(LITTLE, [("alice", &alice_serves), ("bob", &bob_serves)], || drop(alice.run(&command).ok()));
+    }
+    same(&bob.file("all"), &bob.file("back/all"), true);
 }
 
 #[test]

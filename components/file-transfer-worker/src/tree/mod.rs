@@ -3,7 +3,8 @@
 //! The receiver drives here too. It asks for the entries page by page ([`walk`] makes them at the sender), compares each with what is there ([`receive`]), and asks for what it lacks: small files many at a time, whole and in one
 //! blob, the others in parts. Every blob comes with the digest of its bytes, which is compared before anything of it is written.
 //!
-//! Memory is bounded at both sides, however many entries there are: the sender remembers the pages that the receiver may still ask about, and the receiver is never more than so many ahead.
+//! Memory is bounded at both sides, however many entries there are: the sender remembers the pages that the receiver may still ask about, and the receiver is never more than so many ahead. What is done with leaves numbers only; of
+//! folders, those are kept that are not done with.
 
 mod filter;
 pub(crate) mod receive;
