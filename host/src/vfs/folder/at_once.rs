@@ -79,7 +79,8 @@ pub(super) fn open(_: &cap_std::fs::Dir, _: &crate::vfs::RelativePath) -> Option
     None
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::os::unix::fs::symlink;
     use std::os::unix::net::UnixListener;
