@@ -112,7 +112,7 @@ impl DirectoryBackend for Folder {
     }
 
     fn open_at_once(&self, path: &RelativePath) -> Option<Arc<dyn FileBackend>> {
-        Some(Arc::new(OpenFile::new(at_once::open(&self.handle, path)?, path, false)))
+        Some(Arc::new(OpenFile::local(at_once::open(&self.handle, path)?, path)))
     }
 
     fn rename(&self, old: &RelativePath, new: &RelativePath, replace: bool) -> Result<(), VfsError> {

@@ -110,7 +110,6 @@ mod tests {
             let usual = root.metadata(&path(name));
             match root.metadata_at_once(&path(name)) {
                 Some(found) => assert_eq!(found, usual, "{name}"),
-                // A file system that is none of those known, or a system that is not asked.
                 None => assert!(!is_local(fs::File::open(folder.path()).unwrap()), "{name}"),
             }
         }
@@ -136,6 +135,7 @@ mod tests {
         let opened = root.open_at_once(&path("file"));
         let usual =
             root.open_file(&path("file"), Opening { read: true, write: false, create: false, exclusive: false, private: false, sparse: false }).unwrap();
+        assert_eq!(opened.is_some(), is_local(fs::File::open(folder.path()).unwrap()));
         if let Some(opened) = opened {
             assert_eq!(opened.metadata().unwrap(), usual.metadata().unwrap());
             assert_eq!(opened.metadata().unwrap().kind, FileKind::Regular);

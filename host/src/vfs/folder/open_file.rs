@@ -32,6 +32,11 @@ impl OpenFile {
         Self { file, path: path.clone(), sparse, local }
     }
 
+    /// One that was opened to read, and is known to be on a local file system.
+    pub(super) fn local(file: fs::File, path: &RelativePath) -> Self {
+        Self { file, path: path.clone(), sparse: false, local: true }
+    }
+
     fn said(&self, error: &io::Error) -> VfsError {
         VfsError::from_system(error, self.path.as_str())
     }
