@@ -8,6 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::SOON;
 
@@ -44,6 +45,8 @@ struct Gate {
     left: Option<u64>,
     /// Bytes that may pass from the target to its caller on each connection; none: as many as come.
     each: Option<u64>,
+    /// Bytes a second that pass on each connection, in each direction; none: as many as come.
+    pace: Option<u64>,
     /// Somebody has something to forward and may not.
     waiting: bool,
 }
@@ -138,6 +141,13 @@ impl Proxy {
         self.set(Gate { each: Some(bytes), ..Gate::default() });
     }
 
+    /// Lets so many bytes a second pass on each connection, in each direction, until it is told otherwise: a line on which many connections get more than few.
+    ///
+    /// A connection that is opened from now on takes little more than it forwards.
+    pub fn pace_each(&self, bytes: u64) {
+        self.set(Gate { pace: Some(bytes), ..Gate::default() });
+    }
+
     fn set(&self, gate: Gate) {
         *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = gate;
         self.shared.changed.notify_all();
@@ -202,9 +212,15 @@ impl Shared {
         // Nobody there: the caller sees its connection closed.
         let Ok(far) = TcpStream::connect(target) else { return Vec::new() };
         drop((near.set_nodelay(true), far.set_nodelay(true)));
-        if self.gate.lock().unwrap_or_else(PoisonError::into_inner).each.is_some() {
-            // A second handle of the same connection.
-            tokio::net::TcpSocket::from_std_stream(far.try_clone().unwrap()).set_recv_buffer_size(KEPT).unwrap();
+        let (keeps_little, paced) = {
+            let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+            (gate.each.is_some(), gate.pace.is_some())
+        };
+        for (stream, limited) in [(&far, keeps_little || paced), (&near, paced)] {
+            if limited {
+                // A second handle of the same connection.
+                tokio::net::TcpSocket::from_std_stream(stream.try_clone().unwrap()).set_recv_buffer_size(KEPT).unwrap();
+            }
         }
         let connection = Arc::new(Connection { near, far, answered: AtomicU64::new(0), cut: AtomicBool::new(false), deaf: AtomicBool::new(false) });
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.clone());
@@ -238,8 +254,18 @@ impl Shared {
                 break;
             }
             self.forwarded.fetch_add(count as u64, Ordering::SeqCst);
+            self.take_time(count);
         }
         connection.close();
+    }
+
+    /// What so many bytes take on a connection, unless that changes meanwhile.
+    fn take_time(&self, count: usize) {
+        let gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pace) = gate.pace {
+            let time = Duration::from_secs_f64(count as f64 / pace as f64);
+            drop(self.changed.wait_timeout_while(gate, time, |gate| gate.pace == Some(pace)));
+        }
     }
 
     /// Waits until the gate lets so many bytes pass. False: the connection was cut meanwhile.

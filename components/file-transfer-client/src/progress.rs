@@ -31,7 +31,7 @@ impl Progress {
         match &self.state {
             TransferState::Done(summary) => Some(Ok(summary)),
             TransferState::Failed(error) => Some(Err(error)),
-            TransferState::Starting | TransferState::Transferring | TransferState::Verifying | TransferState::Restarted(_) => None,
+            TransferState::Waiting | TransferState::Starting | TransferState::Transferring | TransferState::Verifying | TransferState::Restarted(_) => None,
         }
     }
 }

@@ -8,7 +8,10 @@ const DEFAULT_CHUNK: u32 = 1 << 20;
 /// How many bytes are asked for and not yet there, by default: enough to fill a gigabit link with 100 ms of delay, and it bounds what a receiver must hold.
 const WINDOW_BYTES: u32 = 16 << 20;
 const MAX_WINDOW: u32 = 1024;
-const DEFAULT_STREAMS: u8 = 4;
+/// How many connections, unless somebody chooses: enough for the processors of both sides to decrypt side by side.
+pub const USUAL_STREAMS: u8 = 4;
+/// The most that are used without somebody having chosen them.
+pub const MAX_ADAPTIVE_STREAMS: u8 = 16;
 const DEFAULT_TIMEOUT: u64 = 30_000;
 const DEFAULT_RETRIES: u32 = 5;
 /// Bytes a second: below that, a request could wait for minutes.
@@ -78,7 +81,7 @@ impl Default for Settings {
         Self {
             chunk: DEFAULT_CHUNK,
             window: None,
-            streams: DEFAULT_STREAMS,
+            streams: USUAL_STREAMS,
             conflict: ConflictPolicy::Fail,
             digest: DigestAlgorithm::Sha256,
             digest_first: false,
@@ -107,7 +110,7 @@ impl Settings {
         Ok(Self {
             chunk: within("chunk-size", options.chunk_size.unwrap_or(DEFAULT_CHUNK).into(), 1, MAX_CHUNK.into())? as u32,
             window: options.window.map(|window| within("window", window.into(), 1, MAX_WINDOW.into())).transpose()?.map(|window| window as u32),
-            streams: within("streams", options.streams.unwrap_or(DEFAULT_STREAMS).into(), 1, 255)? as u8,
+            streams: within("streams", options.streams.unwrap_or(USUAL_STREAMS).into(), 1, 255)? as u8,
             conflict: options.conflict.unwrap_or(ConflictPolicy::Fail),
             digest: options.digest.unwrap_or(usual),
             digest_first: options.digest_first.unwrap_or(false),

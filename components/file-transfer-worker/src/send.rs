@@ -4,7 +4,7 @@
 
 use file_transfer_types::errors::{Side, from_send, from_vfs};
 use file_transfer_types::names::{self, shown};
-use file_transfer_types::options::MAX_CHUNK;
+use file_transfer_types::options::{MAX_ADAPTIVE_STREAMS, MAX_CHUNK};
 use file_transfer_types::protocol::{ChunkRequest, DigestRequest, InternalRequest, InternalResponse, SizeRequest};
 use file_transfer_types::types::{DigestAlgorithm, DigestMismatch, TransferError, TransferState, TransferSummary};
 use file_transfer_types::worker::{self, Location, UploadRequest};
@@ -77,6 +77,13 @@ pub(crate) fn ask(session: &mut Session, target: &Address, request: UploadReques
             Event::NotStarted(kind) => return Err(from_send(&kind, &session.node, &format!("{target} was asked to take the file"))),
             _ => {}
         }
+    }
+}
+
+/// The receiver has found out how many connections serve this line. What somebody chose stays.
+pub(crate) fn use_streams(session: &Session, count: u8) {
+    if let (Some(counterpart), true) = (session.counterpart(), session.settings.adaptive) {
+        set_lanes(counterpart, count.clamp(1, MAX_ADAPTIVE_STREAMS));
     }
 }
 
@@ -208,6 +215,7 @@ impl Sending<'_> {
         self.looked |= matches!(event, Event::Tick);
         match event {
             Event::Told(InternalRequest::Chunk(chunk)) => self.chunk(&chunk)?,
+            Event::Told(InternalRequest::Streams(count)) => use_streams(self.session, count),
             Event::Told(InternalRequest::Report(report)) => {
                 self.session.progress.bytes_done = report.bytes_done.min(self.source.offer.size);
                 if std::mem::discriminant(&self.session.progress.state) == std::mem::discriminant(&report.state) {

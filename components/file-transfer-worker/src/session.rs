@@ -202,6 +202,12 @@ impl Session {
         }
     }
 
+    /// The counterpart, which sends, is to use so many connections.
+    pub(crate) fn want_streams(&mut self, count: u8) {
+        // If it is lost, there are as many as before.
+        let _ = self.send(&InternalRequest::Streams(count), None);
+    }
+
     /// The link was dropped: whether to try again (when [`may_send`](Self::may_send) says so) or else the error to end with.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ pub(crate) fn acknowledgement(request: &InternalRequest) -> Option<InternalRespo
         InternalRequest::Finished(_) => Some(InternalResponse::Finished),
         InternalRequest::Failed(_) => Some(InternalResponse::Failed),
         InternalRequest::Ping => Some(InternalResponse::Ping),
-        InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Claim => None,
+        InternalRequest::Chunk(_) | InternalRequest::Report(_) | InternalRequest::Streams(_) | InternalRequest::Claim => None,
         InternalRequest::Page(_) | InternalRequest::Files(_) | InternalRequest::Part(_) | InternalRequest::DigestOf(_) => None,
     }
 }

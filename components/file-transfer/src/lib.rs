@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`manager`]: the loop, and which request goes where
 //! - [`listing`]: `list-files`, `list-page`; [`walk`]: the order of names; [`jobs`]: digests computed beside the loop
-//! - [`start`]: `get` and `put` of this node's owner; [`transfers`]: what is under way, `transfers`, `cancel`; [`stopped`]: what is kept of transfers that are not any more
+//! - [`start`]: `get` and `put` of this node's owner; [`queue`]: those that wait for their turn; [`transfers`]: what is under way, `transfers`, `cancel`; [`stopped`]: what is kept of transfers that are not any more
 //! - [`serve`]: another node's worker asks to be sent a file, or to send one; [`store`]: segments of a file
 //! - [`rights`]: who may do what
 
@@ -14,6 +14,7 @@ mod digests;
 mod jobs;
 mod listing;
 mod manager;
+mod queue;
 mod rights;
 mod serve;
 mod start;

@@ -14,6 +14,7 @@ use transship_guest::{info, warn};
 
 use crate::digests::Digests;
 use crate::jobs::Job;
+use crate::queue::Queue;
 use crate::rights::DRIVE;
 use crate::store::{self, Stores};
 use crate::transfers::Transfers;
@@ -37,6 +38,7 @@ pub(crate) struct Manager {
     /// The drive that is served.
     pub(crate) files: Directory,
     pub(crate) transfers: Transfers,
+    pub(crate) queue: Queue,
     pub(crate) stores: Stores,
     /// By the number of the digest that each waits for.
     pub(crate) jobs: BTreeMap<u64, (Job, Found)>,
@@ -48,8 +50,8 @@ pub(crate) fn run(our: Address) -> Result<(), String> {
     let files = open_drive(DRIVE).map_err(|error| format!("the drive {DRIVE} can't be opened: {error:?}"))?;
     store::sweep(&files);
     info!("{our} serves the drive {}", files.drive());
-    let (transfers, stores, jobs, digests) = (Transfers::default(), Stores::default(), BTreeMap::new(), Digests::default());
-    let mut manager = Manager { our, files, transfers, stores, jobs, digests };
+    let (transfers, queue, stores) = (Transfers::default(), Queue::default(), Stores::default());
+    let mut manager = Manager { our, files, transfers, queue, stores, jobs: BTreeMap::new(), digests: Digests::default() };
     timer::set(ROUND);
     loop {
         match receive() {

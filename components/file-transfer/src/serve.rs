@@ -90,8 +90,9 @@ impl Manager {
         self.serving(id, Transfer::serving(received.source.node.clone(), name, true))
     }
 
-    fn serving(&mut self, id: String, transfer: Transfer) -> Result<ProcessId, TransferError> {
+    fn serving(&mut self, id: String, mut transfer: Transfer) -> Result<ProcessId, TransferError> {
         let worker = api::worker_of(&self.our, &id);
+        transfer.worker.clone_from(&id);
         info!("transfer {id}: {} {} {} begins, at its wish", transfer.name, if transfer.receiving { "from" } else { "to" }, transfer.node);
         self.transfers.add(id, transfer);
         worker.ok_or_else(|| TransferError::Failed("the worker ended at once: the node's log says why".into()))

@@ -4,14 +4,14 @@ use file_transfer_types::manager::{GetRequest, Place, PutRequest, Response as An
 use file_transfer_types::names;
 use file_transfer_types::options::Settings;
 use file_transfer_types::types::TransferError;
-use file_transfer_types::worker::{self as api, DownloadRequest, Location, UploadRequest};
+use file_transfer_types::worker::{DownloadRequest, Location, UploadRequest};
 use transship_guest::address::Address;
 use transship_guest::bindings::transship::host::capabilities::keep;
-use transship_guest::info;
 use transship_guest::message::{Capability, CapabilityKind, ReceivedRequest};
 
 use crate::jobs::algorithm_of;
 use crate::manager::{Handled, Manager};
+use crate::queue::Wanted;
 use crate::rights::{self, DRIVE};
 use crate::transfers::{Lent, Transfer};
 
@@ -39,9 +39,8 @@ impl Manager {
             rivals: None,
             options: get.options,
         };
-        let grants = lent.iter().map(Lent::duplicate).collect();
-        let id = api::start_download_with(&self.our, &request, grants)?;
-        Ok(self.started(id, Transfer::commanded(get.node, get.name, true, received.source.clone(), lent)))
+        let transfer = Transfer::commanded(get.node, get.name, true, received.source.clone(), lent);
+        Ok(Handled::Answer(Answer::Started(self.begin_own(transfer, Wanted::Download(request))?)))
     }
 
     /// `put`: starts the worker that offers a file.
@@ -71,15 +70,8 @@ impl Manager {
             size: None,
             options: put.options,
         };
-        let grants = lent.iter().map(Lent::duplicate).collect();
-        let id = api::start_upload(&self.our, &request, grants)?;
-        Ok(self.started(id, Transfer::commanded(put.node, name, false, received.source.clone(), lent)))
-    }
-
-    fn started(&mut self, id: String, transfer: Transfer) -> Handled {
-        info!("transfer {id}: {} {} {} begins", transfer.name, if transfer.receiving { "from" } else { "to" }, transfer.node);
-        self.transfers.add(id.clone(), transfer);
-        Handled::Answer(Answer::Started(id))
+        let transfer = Transfer::commanded(put.node, name, false, received.source.clone(), lent);
+        Ok(Handled::Answer(Answer::Started(self.begin_own(transfer, Wanted::Upload(request))?)))
     }
 
     fn check_command(&self, received: &ReceivedRequest, node: &str) -> Result<(), TransferError> {

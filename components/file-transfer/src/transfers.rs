@@ -1,7 +1,7 @@
 //! The transfers under way: what is known of each, who wants to hear of it, and what was lent for it.
 //!
 //! A transfer is here from the start of its worker until its end is known: from the worker's last progress, or from the node when the worker was killed, or (should both
-//! be lost) because its process is no more.
+//! be lost) because its process is no more. One of this node's own may first wait for its turn (see [`queue`](crate::queue)).
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use transship_guest::message::{self, Capability, ReceivedRequest, Responder, res
 use transship_guest::{debug, info};
 
 use crate::manager::{Handled, Manager, respond_to};
+use crate::queue::Wanted;
 use crate::rights;
 
 /// How long an asker may take to say that it has heard something, in milliseconds. Then it is told the next in any case.
@@ -56,9 +57,13 @@ pub(crate) struct Transfer {
     asker: Option<Address>,
     bytes_done: u64,
     bytes_total: Option<u64>,
-    state: TransferState,
+    pub(crate) state: TransferState,
     /// Given up with the transfer.
-    _lent: Option<Lent>,
+    pub(crate) lent: Option<Lent>,
+    /// It waits for its turn, and this is to be started then.
+    pub(crate) wanted: Option<Wanted>,
+    /// The id of its worker, once it has one: the transfer's own, unless it had to wait.
+    pub(crate) worker: String,
     /// The asker has been told something and has not answered yet.
     telling: bool,
     /// What it is to be told next.
@@ -74,7 +79,7 @@ pub(crate) struct Transfer {
 impl Transfer {
     /// One that a process of this node asked for.
     pub(crate) fn commanded(node: String, name: String, receiving: bool, asker: Address, lent: Option<Lent>) -> Self {
-        Self { asker: Some(asker), _lent: lent, ..Self::serving(node, name, receiving) }
+        Self { asker: Some(asker), lent, ..Self::serving(node, name, receiving) }
     }
 
     /// One that another node asked for.
@@ -88,7 +93,9 @@ impl Transfer {
             bytes_done: 0,
             bytes_total: None,
             state,
-            _lent: None,
+            lent: None,
+            wanted: None,
+            worker: String::new(),
             telling: false,
             untold: None,
             cancelled,
@@ -124,6 +131,12 @@ impl Transfer {
         }
     }
 
+    /// Tells the asker that it waits for its turn.
+    fn tell_of_waiting(&mut self, id: &str) {
+        let (id, name, state) = (id.to_owned(), self.name.clone(), self.state.clone());
+        self.tell(ProgressRequest { id, name, progress: 0, bytes_done: 0, bytes_total: None, state, files_done: None, files_total: None });
+    }
+
     /// The asker has heard what it was told, or will not.
     fn told(&mut self) {
         self.telling = false;
@@ -154,29 +167,65 @@ impl Transfer {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Transfers(BTreeMap<String, Transfer>);
+pub(crate) struct Transfers {
+    by_id: BTreeMap<String, Transfer>,
+    /// The transfers of workers that have another id.
+    of_worker: BTreeMap<String, String>,
+}
 
 impl Transfers {
     /// A transfer has been started.
     pub(crate) fn add(&mut self, id: String, transfer: Transfer) {
-        self.0.insert(id, transfer);
+        self.by_id.insert(id, transfer);
+    }
+
+    /// Whether there is one of this id.
+    pub(crate) fn is_known(&self, id: &str) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// The one of this id.
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Transfer> {
+        self.by_id.get_mut(id)
+    }
+
+    /// One that had to wait has its worker now.
+    pub(crate) fn has_worker(&mut self, id: &str) {
+        if let Some(transfer) = self.by_id.get(id) {
+            self.of_worker.insert(transfer.worker.clone(), id.to_owned());
+        }
+    }
+
+    /// The id of the transfer that a worker is of.
+    fn of_worker(&self, worker: &str) -> Option<&String> {
+        self.of_worker.get(worker)
+    }
+
+    /// How many of this node's own run with another node.
+    pub(crate) fn own_with(&self, node: &str) -> usize {
+        self.by_id.values().filter(|transfer| transfer.asker.is_some() && transfer.wanted.is_none() && transfer.node == node).count()
     }
 
     /// Whether a file of this size is being received from a node under this name: then what is kept of it is in use.
     pub(crate) fn receives(&self, node: &str, name: &str, size: u64) -> bool {
-        self.0.values().any(|transfer| transfer.receiving && transfer.node == node && (transfer.name == name || transfer.bytes_total == Some(size)))
+        self.by_id.values().any(|transfer| transfer.receiving && transfer.node == node && (transfer.name == name || transfer.bytes_total == Some(size)))
     }
 
     /// How many run for another node.
     pub(crate) fn serving(&self, node: &str) -> usize {
-        self.0.values().filter(|transfer| transfer.asker.is_none() && transfer.node == node).count()
+        self.by_id.values().filter(|transfer| transfer.asker.is_none() && transfer.node == node).count()
     }
 
     /// What a worker says of its transfer. Some: it has ended.
     fn take(&mut self, progress: &ProgressRequest) -> Option<Transfer> {
-        let transfer = self.0.get_mut(&progress.id)?;
+        let transfer = self.by_id.get_mut(&progress.id)?;
         transfer.take(progress);
-        if is_end(&progress.state) { self.0.remove(&progress.id) } else { None }
+        if !is_end(&progress.state) {
+            return None;
+        }
+        let ended = self.by_id.remove(&progress.id)?;
+        self.of_worker.remove(&ended.worker);
+        Some(ended)
     }
 }
 
@@ -197,7 +246,8 @@ impl Manager {
         }
         if let Some(reason) = exited {
             self.stores.ended(&self.files, &progress.id);
-            if let Some(transfer) = self.transfers.0.get(&progress.id) {
+            let id = self.transfers.of_worker(&progress.id).unwrap_or(&progress.id);
+            if let Some(transfer) = self.transfers.by_id.get(id) {
                 progress.name.clone_from(&transfer.name);
                 (progress.bytes_done, progress.bytes_total) = (transfer.bytes_done, transfer.bytes_total);
                 progress.state = TransferState::Failed(TransferError::Failed(match reason {
@@ -206,36 +256,47 @@ impl Manager {
                 }));
             }
         }
+        if let Some(id) = self.transfers.of_worker(&progress.id) {
+            progress.id.clone_from(id);
+        }
         self.pass_on(progress);
         Some(api::Response::Progress)
     }
 
     fn pass_on(&mut self, progress: ProgressRequest) {
-        let Some(known) = self.transfers.0.get_mut(&progress.id) else { return };
+        if let Some(node) = self.end(progress) {
+            self.begin_next(&node);
+        }
+    }
+
+    /// Tells whoever wants to hear of it. If it is the end, the transfer is known no more: then the other node is returned.
+    pub(crate) fn end(&mut self, progress: ProgressRequest) -> Option<String> {
+        let known = self.transfers.get_mut(&progress.id)?;
         known.tell(progress.clone());
-        let Some(transfer) = self.transfers.take(&progress) else { return };
+        let transfer = self.transfers.take(&progress)?;
         info!("transfer {}: {}", progress.id, transfer.epitaph(&progress.state));
         let status = transfer.status(&progress.id);
         for waiting in &transfer.cancelled {
             respond_to(waiting, &Answer::Cancelled(status.clone()));
         }
+        Some(transfer.node)
     }
 
     /// Somebody has answered, or not, what it was told of a transfer.
     pub(crate) fn told(&mut self, context: Option<&[u8]>) {
-        if let Some(transfer) = context.and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| self.transfers.0.get_mut(id)) {
+        if let Some(transfer) = context.and_then(|id| std::str::from_utf8(id).ok()).and_then(|id| self.transfers.by_id.get_mut(id)) {
             transfer.told();
         }
     }
 
     /// Stops transfers for nodes that were allowed to begin them and are not any more.
     pub(crate) fn stop_what_lapsed(&mut self) {
-        for (id, transfer) in &mut self.transfers.0 {
+        for (id, transfer) in &mut self.transfers.by_id {
             let needs = if transfer.receiving { Rights::WRITE } else { Rights::READ };
             if transfer.asker.is_none() && !transfer.lapsed && !rights::has(&self.our, &transfer.node, needs) {
                 info!("transfer {id}: {} has lost the right to it", transfer.node);
                 transfer.lapsed = true;
-                api::cancel(&self.our, id, true);
+                api::cancel(&self.our, &transfer.worker, true);
             }
         }
     }
@@ -243,10 +304,14 @@ impl Manager {
     /// Looks for transfers whose worker is gone without a word.
     pub(crate) fn look_after_transfers(&mut self) {
         let mut gone = Vec::new();
-        for (id, transfer) in &mut self.transfers.0 {
+        for (id, transfer) in &mut self.transfers.by_id {
+            if transfer.wanted.is_some() {
+                transfer.tell_of_waiting(id);
+                continue;
+            }
             transfer.silent += 1;
             // One round of grace: its last word may be in the mailbox.
-            if transfer.silent > 1 && api::worker_of(&self.our, id).is_none() {
+            if transfer.silent > 1 && api::worker_of(&self.our, &transfer.worker).is_none() {
                 gone.push((id.clone(), transfer.name.clone(), transfer.bytes_done, transfer.bytes_total));
             }
         }
@@ -259,18 +324,25 @@ impl Manager {
     /// `transfers`.
     pub(crate) fn list_transfers(&self, received: &ReceivedRequest) -> Result<Handled, TransferError> {
         rights::check_local(&self.our, received)?;
-        Ok(Handled::Answer(Answer::Transfers(self.transfers.0.iter().map(|(id, transfer)| transfer.status(id)).collect())))
+        Ok(Handled::Answer(Answer::Transfers(self.transfers.by_id.iter().map(|(id, transfer)| transfer.status(id)).collect())))
     }
 
     /// `cancel`: answered when the transfer has ended.
     pub(crate) fn cancel(&mut self, received: &ReceivedRequest, cancel: CancelRequest) -> Result<Handled, TransferError> {
         rights::check_local(&self.our, received)?;
         let unknown = || TransferError::UnknownTransfer(cancel.id.chars().take(80).collect());
-        if !self.transfers.0.contains_key(&cancel.id) {
+        if !self.transfers.by_id.contains_key(&cancel.id) {
             return self.discard(&cancel.id, cancel.keep)?.map(|status| Handled::Answer(Answer::Cancelled(status))).ok_or_else(unknown);
         }
-        let transfer = self.transfers.0.get_mut(&cancel.id).ok_or_else(unknown)?;
-        if !api::cancel(&self.our, &cancel.id, cancel.keep) {
+        let transfer = self.transfers.get_mut(&cancel.id).ok_or_else(unknown)?;
+        if transfer.wanted.take().is_some() {
+            self.queue.remove(&transfer.node, &cancel.id);
+            let state = TransferState::Failed(TransferError::Cancelled(format!("on {}", self.our.node)));
+            let (name, status) = (transfer.name.clone(), TransferStatus { state: state.clone(), ..transfer.status(&cancel.id) });
+            self.end(ProgressRequest { id: cancel.id, name, progress: 0, bytes_done: 0, bytes_total: None, state, files_done: None, files_total: None });
+            return Ok(Handled::Answer(Answer::Cancelled(status)));
+        }
+        if !api::cancel(&self.our, &transfer.worker, cancel.keep) {
             return Err(unknown());
         }
         if received.expects_response() {

@@ -123,6 +123,7 @@ pub(crate) struct TransferSummary {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TransferState {
+    Waiting,
     Starting,
     Transferring,
     Verifying,

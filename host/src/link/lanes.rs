@@ -1,6 +1,7 @@
 //! The lanes of one link: which there are, which are idle, who waits for one, and what each has under way.
 //!
-//! Lanes are opened when somebody waits and none is idle. Only the side that dialled the link can open them; the other asks. When a lane has ended on both sides, what it had not
+//! Lanes are opened when somebody waits and none is idle: up to [`SHARED`], or as many as one conversation may use if these are more. Those who wait then share them in turn, since more connections would only cost more:
+//! unless the lanes stand still, with somebody at their end who does not take what they carry. Only the side that dialled the link can open them; the other asks. When a lane has ended on both sides, what it had not
 //! delivered is known exactly (see `protocol`), and is sent again over another lane, a few times.
 
 use std::collections::{HashMap, VecDeque};
@@ -15,6 +16,8 @@ use super::lane::{Condition, Job, Lane};
 use super::protocol::{Frame, MAX_LANES, Violation};
 use super::session::Session;
 
+/// So many lanes serve any number of conversations.
+const SHARED: usize = 16;
 /// How often a lane is dialled before those who wait are told that there is none.
 const MAX_DIALS: u32 = 3;
 
@@ -39,11 +42,31 @@ struct State {
     lanes: HashMap<u32, Entry>,
     /// The one used last is taken first, so that those not needed become old.
     idle: Vec<Arc<Lane>>,
-    waiting: VecDeque<oneshot::Sender<Result<Taken, String>>>,
+    waiting: VecDeque<Waiting>,
     /// Being dialled, or asked for.
     opening: usize,
     next: u32,
+    /// How often a lane was had by somebody.
+    taken: u64,
+    /// So many may be opened beyond what is usual, for those who wait now.
+    beyond: usize,
     closed: bool,
+}
+
+/// Somebody who waits for a lane.
+#[derive(Debug)]
+struct Waiting {
+    /// How many its conversation may use at a time.
+    share: usize,
+    lane: oneshot::Sender<Result<Taken, String>>,
+}
+
+impl State {
+    /// How many lanes there may be for those who wait.
+    fn most(&self) -> usize {
+        let share = self.waiting.iter().map(|waiting| waiting.share).max().unwrap_or(0);
+        (share.max(SHARED) + self.beyond).min(MAX_LANES)
+    }
 }
 
 /// See the module.
@@ -88,16 +111,18 @@ fn make_idle(state: &Arc<Mutex<State>>, lane: Arc<Lane>) {
             match locked.waiting.pop_front() {
                 None => {
                     locked.idle.push(lane);
+                    locked.beyond = 0;
                     return;
                 }
                 Some(next) => {
+                    locked.taken += 1;
                     taken.lane = Some(lane);
                     next
                 }
             }
         };
         // Outside of the lock: a lane that the waiter drops comes here again.
-        match next.send(Ok(taken)) {
+        match next.lane.send(Ok(taken)) {
             Ok(()) | Err(Err(_)) => return,
             Err(Ok(back)) => taken = back,
         }
@@ -105,10 +130,10 @@ fn make_idle(state: &Arc<Mutex<State>>, lane: Arc<Lane>) {
 }
 
 impl Lanes {
-    /// An idle lane, or the next that becomes idle, in order of asking.
-    pub(super) async fn take(session: &Arc<Session>) -> Result<Taken, NoLane> {
+    /// An idle lane, or the next that becomes idle, in order of asking, for a conversation that may use `share` of them at a time.
+    pub(super) async fn take(session: &Arc<Session>, share: usize) -> Result<Taken, NoLane> {
         let lanes = &session.lanes;
-        let waiting = {
+        let mut waiting = {
             let mut state = lanes.0.lock();
             if state.closed {
                 return Err(NoLane::Closed);
@@ -119,24 +144,42 @@ impl Lanes {
                 }
             }
             let (sender, receiver) = oneshot::channel();
-            state.waiting.push_back(sender);
+            state.waiting.push_back(Waiting { share, lane: sender });
             receiver
         };
         Self::open_more(session);
-        match waiting.await {
-            Ok(Ok(lane)) => Ok(lane),
-            Ok(Err(text)) => Err(NoLane::Failed(text)),
-            Err(_) => Err(NoLane::Closed),
+        loop {
+            let taken = lanes.0.lock().taken;
+            match tokio::time::timeout(session.shared.deadlines.lane_wait, &mut waiting).await {
+                Ok(Ok(Ok(lane))) => return Ok(lane),
+                Ok(Ok(Err(text))) => return Err(NoLane::Failed(text)),
+                Ok(Err(_)) => return Err(NoLane::Closed),
+                Err(_) => Self::open_beyond(session, taken),
+            }
         }
+    }
+
+    /// Opens more lanes if nobody has had one since they had been had `taken` times: one, and twice as many each time that this does not help.
+    fn open_beyond(session: &Arc<Session>, taken: u64) {
+        {
+            let mut state = session.lanes.0.lock();
+            if state.taken != taken || state.opening > 0 {
+                return;
+            }
+            // Once for all who wait.
+            state.taken += 1;
+            state.beyond = (state.beyond * 2).clamp(1, MAX_LANES);
+        }
+        Self::open_more(session);
     }
 
     /// Opens as many lanes as are waited for, within the limit.
     fn open_more(session: &Arc<Session>) {
         let count = {
             let mut state = session.lanes.0.lock();
-            state.waiting.retain(|waiting| !waiting.is_closed());
+            state.waiting.retain(|waiting| !waiting.lane.is_closed());
             let wanted = state.waiting.len().saturating_sub(state.opening);
-            let count = wanted.min(MAX_LANES.saturating_sub(state.lanes.len() + state.opening));
+            let count = wanted.min(state.most().saturating_sub(state.lanes.len() + state.opening));
             state.opening += count;
             count
         };
@@ -216,7 +259,7 @@ impl Lanes {
             if alive || state.opening > 0 { VecDeque::new() } else { std::mem::take(&mut state.waiting) }
         };
         for waiting in told {
-            let _ = waiting.send(Err(text.into()));
+            let _ = waiting.lane.send(Err(text.into()));
         }
     }
 

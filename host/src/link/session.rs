@@ -193,7 +193,7 @@ impl Session {
                     slot = self.conversations.slot(&head.source, &head.target, lanes) => slot,
                     () = self.closed.cancelled() => return Err(SendFailure::Closed),
                 };
-                self.start(Job::new(self, head.clone(), blob.clone(), slot)).await
+                self.start(Job::new(self, head.clone(), blob.clone(), slot), lanes.into()).await
             }
             blob => self.send_inline(head, blob).await,
         }
@@ -221,11 +221,11 @@ impl Session {
         Ok(place.commit(head.kind.awaited(), || self.data.send((frame, room)).map_err(|_| Closed))?)
     }
 
-    /// Gives a blob to a lane.
-    async fn start(self: &Arc<Self>, mut job: Box<Job>) -> Result<(), SendFailure> {
+    /// Gives a blob to a lane, one of `share` that its conversation may use.
+    async fn start(self: &Arc<Self>, mut job: Box<Job>, share: usize) -> Result<(), SendFailure> {
         loop {
             let taken = tokio::select! {
-                taken = Lanes::take(self) => taken,
+                taken = Lanes::take(self, share) => taken,
                 () = self.closed.cancelled() => Err(NoLane::Closed),
             };
             match taken {
@@ -246,7 +246,7 @@ impl Session {
         self.shared.spawn(async move {
             let (head, tries) = (job.head.clone(), job.tries);
             let failure =
-                if job.may_try_again() { session.start(job).await.err() } else { Some(SendFailure::NoLane(format!("the connection broke {tries} times"))) };
+                if job.may_try_again() { session.start(job, 1).await.err() } else { Some(SendFailure::NoLane(format!("the connection broke {tries} times"))) };
             match failure {
                 None => {}
                 Some(SendFailure::NoLane(text)) => session.give_up(&head, Refusal::Broken(text)).await,

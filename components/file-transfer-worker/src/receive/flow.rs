@@ -129,6 +129,11 @@ impl Flow {
         Some(flight)
     }
 
+    /// How many streams there are to be from now on, if that has changed.
+    pub(crate) fn streams(&mut self) -> Option<u8> {
+        self.window.streams()
+    }
+
     /// What has arrived.
     pub(crate) fn received(&self) -> &RangeSet {
         &self.received

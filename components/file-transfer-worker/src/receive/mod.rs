@@ -13,6 +13,7 @@ pub(crate) mod partial;
 pub(crate) mod place;
 pub(crate) mod publish;
 pub(crate) mod rate;
+mod streams;
 mod transfer;
 pub(crate) mod window;
 

@@ -138,6 +138,9 @@ impl Transfer<'_> {
         }
         self.partial.write(ask.offset, &blob)?;
         self.flow.written(ask, micros());
+        if let Some(count) = self.flow.streams() {
+            self.session.want_streams(count);
+        }
         self.feed.offer(ask.offset, ask.length, blob);
         self.session.progress.bytes_done = self.flow.received().total();
         self.session.further();

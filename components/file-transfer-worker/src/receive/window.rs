@@ -2,7 +2,9 @@
 //!
 //! It begins small and doubles with every window that has arrived, up to what is worth having: [`USUAL`], more if the line's delay and throughput call for it (twice their product, [`MOST`] at most), less if so much would
 //! take longer than [`PATIENCE`] to arrive, because what is asked for long before it can come only runs into time-outs. So a fast line with a long delay is kept full, and a slow one is not asked for more than it gives.
-//! Whoever chose chunks, streams or a window gets what was chosen. Times are microseconds.
+//! Whoever chose chunks, streams or a window gets what was chosen. Over how many connections it comes, [`Streams`] finds out from the same figures. Times are microseconds.
+
+use super::streams::Streams;
 
 /// What is under way on an ordinary line, in bytes.
 const USUAL: u64 = 16 << 20;
@@ -14,8 +16,8 @@ const FIRST: u64 = 1 << 20;
 const LEAST: u64 = 256 << 10;
 /// How long what is under way may take to arrive.
 const PATIENCE: u64 = 2_000_000;
-/// A window consists of so many chunks, unless these would be smaller than [`LEAST_CHUNK`].
-const CHUNKS: u64 = 16;
+/// A window consists of so many chunks for each stream, unless these would be smaller than [`LEAST_CHUNK`]: while one is asked for and comes, a stream has others.
+const CHUNKS: u64 = 4;
 /// Each chunk costs a request, an answer and a write, which is more than its bytes cost below this. A line that has proved slow gets [`SLOW_CHUNK`] instead.
 const LEAST_CHUNK: u64 = 256 << 10;
 const SLOW_CHUNK: u64 = 64 << 10;
@@ -32,12 +34,13 @@ pub(crate) struct Window {
     began: u64,
     /// What has arrived in it.
     arrived: u64,
+    streams: Streams,
 }
 
 impl Window {
     /// One that adapts itself, from `now` on.
     pub(crate) fn adaptive(now: u64) -> Self {
-        Self { bytes: FIRST, fixed: None, delay: None, began: now, arrived: 0 }
+        Self { bytes: FIRST, fixed: None, delay: None, began: now, arrived: 0, streams: Streams::default() }
     }
 
     /// One of so many chunks (at least 1).
@@ -56,22 +59,31 @@ impl Window {
     /// How much to ask for at a time.
     pub(crate) fn chunk(&self, most: u64) -> u64 {
         let least = if self.bytes < FIRST { SLOW_CHUNK } else { LEAST_CHUNK };
-        if self.fixed.is_some() { most } else { (self.bytes / CHUNKS).max(least).min(most) }
+        if self.fixed.is_some() { most } else { (self.bytes / (CHUNKS * u64::from(self.streams.count()))).max(least).min(most) }
     }
 
     /// So many bytes came which were asked for at `asked`.
     pub(crate) fn arrived(&mut self, bytes: u64, asked: u64, now: u64) {
         let delay = now.saturating_sub(asked).max(1);
-        self.delay = Some(self.delay.map_or(delay, |least| least.min(delay)));
+        let least = self.delay.map_or(delay, |least| least.min(delay));
+        self.delay = Some(least);
+        if self.fixed.is_none() {
+            self.streams.arrived(bytes, least, self.bytes, now);
+        }
         self.arrived += bytes;
         if self.arrived < self.bytes {
             return;
         }
         let took = now.saturating_sub(self.began).max(1);
         let within = |time: u64| u64::try_from(u128::from(self.arrived) * u128::from(time) / u128::from(took)).unwrap_or(u64::MAX);
-        let wanted = within(self.delay.unwrap_or_default().saturating_mul(2).min(PATIENCE)).max(within(PATIENCE).min(USUAL));
+        let wanted = within(least.saturating_mul(2).min(PATIENCE)).max(within(PATIENCE).min(USUAL));
         self.bytes = wanted.min(self.bytes * 2).clamp(LEAST, MOST);
         (self.began, self.arrived) = (now, 0);
+    }
+
+    /// How many streams there are to be from now on, if that has changed.
+    pub(crate) fn streams(&mut self) -> Option<u8> {
+        self.streams.news()
     }
 
     /// Something did not come in time.

@@ -19,7 +19,7 @@ use transship_guest::message::{Blob, Completion, Responder, Response, respond_js
 use super::filter::Filter;
 use super::walk::Walk;
 use super::{PACK, PAGES_AHEAD, PAGES_KEPT, algorithm};
-use crate::send::{Job, ask};
+use crate::send::{Job, ask, use_streams};
 use crate::session::{Event, Session};
 use crate::wire::log_failure;
 
@@ -110,6 +110,7 @@ impl Sending<'_> {
                 log_failure("a refusal", respond_json(&InternalResponse::Chunk(Err(error))));
             }
             Event::Completion(completion) => self.digested(completion),
+            Event::Told(InternalRequest::Streams(count)) => use_streams(self.session, count),
             Event::Told(InternalRequest::Report(report)) => {
                 let progress = &mut self.session.progress;
                 (progress.bytes_done, progress.bytes_total) = (report.bytes_done, report.bytes_total);

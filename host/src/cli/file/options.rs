@@ -13,7 +13,7 @@ const MAX_CHUNK: u64 = 16 << 20;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Transfer options")]
 pub(crate) struct TransferArgs {
-    /// Over how many connections at the same time, 1 to 255 [default: 4]
+    /// Over how many connections at the same time, 1 to 255 [default: 4, up to 16 on a long line where more bring more]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     streams: Option<u8>,
     /// How much to ask for at a time, 1 byte to 16 MiB [default: 1M, less on a slow line]

@@ -48,7 +48,7 @@ impl Shown {
         if let TransferState::Restarted(_) = state {
             self.rate.restart();
         }
-        if !matches!(state, TransferState::Starting) {
+        if !matches!(state, TransferState::Waiting | TransferState::Starting) {
             self.rate.note(now, done);
             // Files that are only compared are no standstill.
             if files.map(|(done, _)| done) != self.files.map(|(done, _)| done) {
@@ -89,6 +89,7 @@ impl Shown {
             _ => self.count(),
         };
         Some(match (self.state.as_ref()?, self.total) {
+            (TransferState::Waiting, _) => format!("{name}: waiting for its turn"),
             (TransferState::Starting, _) => format!("{name}: starting"),
             (TransferState::Verifying, _) => format!("{name}: verifying {done}{files}"),
             (_, None) => format!("{name}: {done}{files}{rate}"),

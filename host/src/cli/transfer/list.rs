@@ -84,6 +84,7 @@ pub(super) fn as_json(transfer: &TransferStatus) -> serde_json::Value {
 /// One word for where a transfer stands.
 pub(crate) fn state_name(state: &TransferState) -> &'static str {
     match state {
+        TransferState::Waiting => "waiting",
         TransferState::Starting => "starting",
         TransferState::Transferring => "transferring",
         TransferState::Verifying => "verifying",

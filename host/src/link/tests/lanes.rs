@@ -99,6 +99,50 @@ async fn a_conversation_uses_no_more_lanes_than_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_number_of_conversations_shares_a_few_lanes() {
+    let (alice, mut bob, proxy) = alice_and_bob().await;
+    let sends = (0..100).map(|number| alice.links.send("bob", request(&format!("target{number}:p:q"), &number.to_string()), blob(number, 1 << 20), 4));
+    let (sent, seen) = tokio::join!(soon(futures::future::join_all(sends)), async {
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..100 {
+            let (head, blob) = bob.message().await;
+            assert_eq!(*blob.unwrap().in_memory().unwrap(), bytes(number(&head), 1 << 20));
+            seen.insert(number(&head));
+        }
+        seen
+    });
+    assert!(sent.iter().all(Result::is_ok) && seen.len() == 100);
+    assert!((2..=17).contains(&proxy.count()), "{} connections", proxy.count());
+    // One conversation may use more than all of them share otherwise.
+    let sends = (0..100).map(|number| alice.links.send("bob", request("target:p:q", &number.to_string()), blob(number, 1 << 20), 24));
+    let (sent, ()) = tokio::join!(soon(futures::future::join_all(sends)), async {
+        for _ in 0..100 {
+            bob.message().await;
+        }
+    });
+    assert!(sent.iter().all(Result::is_ok) && (18..=25).contains(&proxy.count()), "{} connections", proxy.count());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lanes_that_stand_still_keep_nobody_waiting() {
+    let (alice, mut bob, _proxy) = pair(Deadlines { lane_wait: Duration::from_millis(20), ..quick() }).await;
+    let gates: Vec<_> = (0..10).map(|number| bob.gate(&format!("full{number}:p:q"), 0)).collect();
+    let (links, mut held) = (alice.links.clone(), tokio::task::JoinSet::new());
+    for number in 0..40 {
+        let links = links.clone();
+        held.spawn(async move { links.send("bob", request(&format!("full{}:p:q", number / 4), &number.to_string()), blob(number, 12 << 20), 4).await });
+    }
+    soon(bob.fake.waiting.subscribe().wait_for(|waiting| *waiting >= 16)).await.unwrap();
+    alice.send("bob", request("other:p:q", "other"), blob(2, 1 << 20)).await.unwrap();
+    assert_eq!(bob.message().await.0.body, "other");
+    gates.iter().for_each(|gate| gate.add_permits(4));
+    for _ in 0..40 {
+        bob.message().await;
+    }
+    assert!(soon(held.join_all()).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lane_that_dies_in_the_middle_of_blobs_loses_none_and_doubles_none() {
     for after in [1, 100_000, 1_500_000, 3_000_000] {
         let (alice, mut bob, proxy) = alice_and_bob().await;

@@ -111,6 +111,11 @@ impl Asks {
         Some(flight.question)
     }
 
+    /// How many streams there are to be from now on, if that has changed.
+    pub(super) fn streams(&mut self) -> Option<u8> {
+        self.window.streams()
+    }
+
     /// It was not answered in time.
     pub(super) fn timed_out(&mut self, number: u32, now: u64) -> Retry {
         let Some(mut flight) = self.in_flight.remove(&number) else { return Retry::Again };

@@ -283,6 +283,9 @@ impl Receiving<'_> {
 
     fn answer(&mut self, number: u32, answer: InternalResponse, blob: Option<Blob>) -> Result<(), TransferError> {
         let Some(question) = self.asks.answered(number, micros()) else { return Ok(()) };
+        if let Some(count) = self.asks.streams() {
+            self.session.want_streams(count);
+        }
         match (question, answer) {
             (Question::Page(number), InternalResponse::Page(page)) => {
                 self.arrived.insert(number, page?);
