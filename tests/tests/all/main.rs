@@ -45,6 +45,7 @@ mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
 mod starting;
+mod stopped;
 mod third_party;
 mod trees;
 mod trees_changes;

@@ -115,13 +115,13 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
     names::check_folder(&job.name)?;
     let mut target = Target::open(job, tree.dry_run)?;
     let node = session.node.clone();
-    let hash = |slot: u32| receive::hash(&[node.as_str(), &job.name, "tree", &slot.to_string()].join("\n"));
+    let stem = |slot: u32| receive::stem(&node, &job.name, &["tree", &slot.to_string()]);
     let left = |slot| {
         let root = target.root.as_ref();
-        root.zip(hash(slot).ok()).is_some_and(|(root, hash)| matches!(root.find(&Stage::path(&hash)), Ok(Some(_))))
+        root.zip(stem(slot).ok()).is_some_and(|(root, stem)| matches!(root.find(&Stage::path(&stem)), Ok(Some(_))))
     };
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
-    let stage = Stage::new(&hash(slot)?);
+    let stage = Stage::new(&stem(slot)?);
     let outcome = (|| {
         if let Some(root) = &target.root {
             stage.remove(root);
