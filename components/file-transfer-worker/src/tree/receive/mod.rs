@@ -100,9 +100,6 @@ struct Receiving<'a> {
     sets_top: bool,
     /// The last sync, of all names.
     last_sync: Option<u64>,
-    /// Bytes and files that are to be moved, as far as known.
-    bytes_planned: u64,
-    files_listed: u64,
     /// The sender has ended: since when that is known, and the error if it has not said why.
     gone: Option<(u64, TransferError)>,
 }
@@ -158,8 +155,6 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
             top: None,
             sets_top: tree.folders && (job.ask.is_some() || !target.path.is_empty()),
             last_sync: None,
-            bytes_planned: 0,
-            files_listed: 0,
             gone: None,
         };
         let outcome = receiving.fetch();
@@ -226,8 +221,10 @@ impl Receiving<'_> {
 
     /// All have their names, and all folders in it their times: its own folder gets its, and the names are made safe. False: there is nothing to be made safe.
     fn finish_up(&mut self) -> bool {
+        self.update_progress();
         let Some(root) = self.root.as_ref().filter(|_| !self.tree.dry_run) else { return false };
         self.session.enter(TransferState::Verifying);
+        self.session.report_now();
         self.stage.remove(root);
         if let Some(top) = &self.top
             && let Err(error) = root.set_own(top.modified, top.permissions & 0o777)
@@ -337,14 +334,19 @@ impl Receiving<'_> {
         Ok(())
     }
 
-    /// How far it is, for the parent and the sender.
-    fn report_progress(&mut self) {
+    /// How far it is.
+    fn update_progress(&mut self) {
         let progress = &mut self.session.progress;
         progress.files_done = Some(self.tally.files + self.stage.waiting());
         if self.last_page && self.next_page == self.asked_pages {
-            progress.files_total = Some(self.files_listed);
-            progress.bytes_total = Some(self.bytes_planned);
+            progress.files_total = Some(self.tally.listed);
+            progress.bytes_total = Some(self.tally.planned);
         }
+    }
+
+    /// How far it is, for the parent and the sender.
+    fn report_progress(&mut self) {
+        self.update_progress();
         self.session.further();
         self.session.report();
     }
@@ -382,7 +384,7 @@ impl Receiving<'_> {
         if !drive.is_empty() {
             return error;
         }
-        let needed = self.bytes_planned.saturating_sub(self.session.progress.bytes_done);
+        let needed = self.tally.planned.saturating_sub(self.session.progress.bytes_done);
         let available = self.root.as_ref().and_then(|root| root.free_space().ok()).unwrap_or(0);
         TransferError::NoSpace(NoSpace { drive: self.drive.clone(), needed, available })
     }
