@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`types`], [`manager`], [`worker`], [`protocol`]: the generated types, an interface each
-//! - [`names`]: which names are names of files
+//! - [`names`]: which names are names of files; [`hidden`]: the names of what is kept until a transfer is complete
 //! - [`options`]: what an option means that was left out
 //! - [`errors`]: the node's errors as transfer errors, and in words
 //! - [`journal`], [`ranges`]: what is kept of a transfer that was stopped, beside its partial file: the worker writes it, the manager shows it
@@ -13,6 +13,7 @@
 
 mod bindings;
 pub mod errors;
+pub mod hidden;
 pub mod journal;
 pub mod json;
 pub mod names;

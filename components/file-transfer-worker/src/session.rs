@@ -5,8 +5,11 @@
 //!
 //! The counterpart is known from the start on the side that was asked. On the side that asked it is known when the other node's process has answered; what arrives from that node before is kept
 //! until then, since the two answers may overtake each other.
+//!
+//! [`incoming`] says what a message means, [`end`] how a worker ends.
 
 mod end;
+mod incoming;
 
 use std::collections::VecDeque;
 
@@ -14,13 +17,10 @@ use file_transfer_types::errors::from_send;
 use file_transfer_types::options::Settings;
 use file_transfer_types::protocol::{ChunkRequest, InternalRequest, InternalResponse};
 use file_transfer_types::types::{TransferError, TransferState};
-use file_transfer_types::{manager, worker};
+use file_transfer_types::worker;
 use transship_guest::address::{Address, ProcessId};
 use transship_guest::bindings::transship::host::timer;
-use transship_guest::message::{
-    Blob, Completion, Message, ReceivedRequest, ReceivedResponse, Responder, Response, SendErrorKind, receive, respond_json, respond_later,
-};
-use transship_guest::{debug, warn};
+use transship_guest::message::{Blob, Completion, Message, Responder, Response, SendErrorKind, receive};
 
 use crate::claims::{COUNTERPART_PATIENCE, Claims};
 use crate::clock::now;
@@ -28,7 +28,7 @@ use crate::liveness::{Liveness, Silence};
 use crate::pace::Pace;
 use crate::progress::Progress;
 pub(crate) use crate::wire::Context;
-use crate::wire::{Ask, acknowledgement, is_question, log_failure, send, started};
+use crate::wire::{Ask, acknowledgement, is_question, log_failure, send};
 
 /// How often the session looks after itself, in milliseconds.
 const TICK: u64 = 200;
@@ -305,119 +305,6 @@ impl Session {
             Silence::Dead(silence) => {
                 return Err(TransferError::TimedOut(format!("{} has said nothing for {} s", self.node, silence / 1_000)));
             }
-        }
-        Ok(())
-    }
-
-    fn request(&mut self, received: ReceivedRequest) -> Result<(), TransferError> {
-        if Some(&received.source) == self.counterpart.as_ref() {
-            self.liveness.heard(now());
-            match received.json::<InternalRequest>() {
-                Ok(request) if is_question(&request) => self.ready.extend(respond_later().map(|responder| Event::Asked(request, responder))),
-                Ok(request) => {
-                    if let Some(answer) = acknowledgement(&request).filter(|_| received.expects_response()) {
-                        log_failure("an acknowledgement", respond_json(&answer));
-                    }
-                    self.told(request);
-                }
-                Err(error) => warn!("{} sent what is no request: {error}", received.source),
-            }
-            return Ok(());
-        }
-        if received.source.node == self.our.node && matches!(received.json(), Ok(InternalRequest::Claim)) {
-            if self.claims.add(respond_later(), self.counterpart.is_some()) {
-                self.ask_for_claims();
-            }
-            return Ok(());
-        }
-        if received.source == self.parent {
-            if let Ok(worker::Request::Cancel(keep)) = received.json() {
-                if received.expects_response() {
-                    log_failure("the answer to a cancel", respond_json(&worker::Response::Cancel));
-                }
-                let who = format!("on {}", self.our.node);
-                return Err(if keep { TransferError::Interrupted(who) } else { TransferError::Cancelled(who) });
-            }
-        } else if self.counterpart.is_none()
-            && received.source.node == self.node
-            && self.stash.len() < STASH
-            && let Ok(request) = received.json()
-        {
-            self.stash.push((received.source, request, respond_later()));
-            return Ok(());
-        }
-        debug!("{} is not of this transfer and was turned away", received.source);
-        if received.expects_response() {
-            let denied = TransferError::Denied(format!("{} listens to its counterpart only", self.our));
-            log_failure("a refusal", respond_json(&manager::Response::Error(denied)));
-        }
-        Ok(())
-    }
-
-    fn told(&mut self, request: InternalRequest) {
-        if !matches!(request, InternalRequest::Ping) {
-            self.ready.push_back(Event::Told(request));
-        }
-    }
-
-    fn response(&mut self, received: ReceivedResponse) {
-        let context = received.context.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
-        let of_counterpart = Some(&received.source) == self.counterpart.as_ref();
-        if of_counterpart {
-            self.liveness.heard(now());
-        }
-        match context {
-            Some(Context::Progress) => self.pace.taken(),
-            Some(Context::Ping) => self.liveness.ping_ended(),
-            Some(Context::PingForClaim) => self.claims.answer(),
-            Some(Context::Claim(of)) => {
-                let slot = if let Ok(InternalResponse::Claim(slot)) = received.json() { slot } else { Some(of) };
-                self.ready.push_back(Event::Claimed(of, slot));
-            }
-            Some(Context::Start) => self.ready.push_back(Event::Started(started(&received))),
-            Some(Context::Chunk(ask)) => {
-                let outcome = match received.json() {
-                    Ok(InternalResponse::Chunk(outcome)) if of_counterpart => outcome,
-                    _ => Err(TransferError::Failed(format!("{} answered a chunk request with something else", received.source))),
-                };
-                self.ready.push_back(Event::Chunk(ask, outcome, received.response.blob));
-            }
-            Some(Context::Question(number)) if of_counterpart => match received.json() {
-                Ok(answer) => self.ready.push_back(Event::Answer(number, answer, received.response.blob)),
-                // It is asked again, a few times.
-                Err(error) => {
-                    self.ready.push_back(Event::NoAnswer(number, SendErrorKind::Denied(format!("{} answered with something else: {error}", received.source))))
-                }
-            },
-            Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) if of_counterpart => {
-                self.ready.push_back(Event::Noted(context));
-            }
-            _ => warn!("{} answered what was not asked", received.source),
-        }
-    }
-
-    fn failed(&mut self, context: Option<Context>, kind: SendErrorKind) -> Result<(), TransferError> {
-        match context {
-            Some(Context::Progress) => {
-                self.pace.taken();
-                if matches!(kind, SendErrorKind::NoSuchProcess) {
-                    return Err(TransferError::Interrupted("the process that asked for the transfer has ended".into()));
-                }
-            }
-            Some(Context::Ping) => {
-                self.liveness.ping_ended();
-                self.try_again_after(&kind, "whether it is there")?;
-            }
-            Some(Context::PingForClaim) => {
-                return Err(TransferError::Interrupted(format!("{} does not answer any more, and the same was asked for again", self.node)));
-            }
-            // One that takes too long is left alone.
-            Some(Context::Claim(of)) => self.ready.push_back(Event::Claimed(of, matches!(kind, SendErrorKind::Timeout).then_some(of))),
-            Some(Context::Start) => self.ready.push_back(Event::NotStarted(kind)),
-            Some(Context::Chunk(ask)) => self.ready.push_back(Event::NoChunk(ask, kind)),
-            Some(Context::Question(number)) => self.ready.push_back(Event::NoAnswer(number, kind)),
-            Some(context @ (Context::Size | Context::Digest | Context::Finished | Context::Failed)) => self.ready.push_back(Event::NotNoted(context, kind)),
-            None => warn!("a request of unknown context failed: {kind:?}"),
         }
         Ok(())
     }

@@ -1,8 +1,13 @@
 //! What is kept of transfers into this node's drive that were stopped: shown to the owner, and thrown away at the owner's wish.
 //!
-//! The journals beside the partial files are all that is known of such a transfer, so the drive is looked through for them. One that a running transfer uses is left out.
+//! The hidden files beside the targets are all there is of such a transfer, so the drive is looked through for them. A journal says what its partial file is part of. A partial file without one (its transfer was cut off before some of
+//! it was worth noting, or the note could not be written), and the folder in which files of a tree waited for their names, say where they are and how many bytes they have, and nothing else.
+//!
+//! What a running transfer uses is never shown or removed: its hidden names say whose they are (see [`hidden`]), and a transfer is in [`transfers`](crate::transfers) from before its worker makes the first of them until after it has
+//! touched the last. The drive is this package's alone, so nobody else's transfers receive into it, unless the owner lends its folder to them as if it were another: of those nothing is known here.
 
 use file_transfer_types::errors::{Side, from_vfs};
+use file_transfer_types::hidden::{self, JOURNAL, PARTIAL, TREE};
 use file_transfer_types::journal::{self, Journal};
 use file_transfer_types::manager::{Response as Answer, TransferStatus};
 use file_transfer_types::names::{self, HIDDEN};
@@ -13,29 +18,21 @@ use transship_guest::{info, warn};
 
 use crate::manager::{Handled, Manager};
 use crate::rights;
-use crate::walk::{Entry, Kind, Tree, Walk};
+use crate::walk::{Entry, Found, Kind, Tree, Walk};
 
-/// What a journal's name ends with.
-const JOURNAL: &str = ".journal";
-/// What its partial file's name ends with.
-const PARTIAL: &str = ".partial";
 /// So many are shown; there are more only if somebody makes them.
 const MANY: usize = 1_000;
 
-/// A drive as far as it consists of journals.
-struct Journals<'a>(&'a Directory);
+/// A drive as far as it consists of what transfers keep.
+struct Kept<'a>(&'a Directory);
 
-impl Tree for Journals<'_> {
+impl Tree for Kept<'_> {
     type Error = VfsError;
 
     fn entries(&self, folder: &str, after: Option<&str>) -> Result<(Vec<Entry>, bool), VfsError> {
         let (entries, more) = crate::listing::entries(self.0, folder, after)?;
         let entries = entries.into_iter().map(|entry| {
-            let kind = match crate::listing::kind(&entry) {
-                Kind::Folder => Kind::Folder,
-                _ if names::is_hidden(&entry.name) && entry.name.ends_with(JOURNAL) => Kind::File(entry.metadata.size, entry.metadata.modified),
-                _ => Kind::Other,
-            };
+            let kind = kind(&entry.name, crate::listing::kind(&entry), entry.metadata.modified);
             (entry.name, kind)
         });
         Ok((entries.collect(), more))
@@ -46,55 +43,108 @@ impl Tree for Journals<'_> {
     }
 }
 
+/// What an entry is to the walk: what is kept counts as a file, also the folder of a tree, which is shown and not looked into.
+fn kind(name: &str, kind: Kind, modified: i64) -> Kind {
+    match kind {
+        Kind::Folder if names::is_hidden(name) && name.ends_with(TREE) => Kind::File(0, modified),
+        Kind::File(..) if names::is_hidden(name) && (name.ends_with(JOURNAL) || name.ends_with(PARTIAL)) => kind,
+        Kind::Folder => Kind::Folder,
+        Kind::File(..) | Kind::Other => Kind::Other,
+    }
+}
+
 /// One that was stopped.
+#[derive(Debug)]
 struct Stopped {
-    /// The path of its journal.
-    path: String,
-    journal: Journal,
+    /// The path of its partial file, or of its folder.
+    kept: String,
+    /// How many bytes that has.
+    bytes: u64,
+    /// What it is part of. None: it is not known.
+    journal: Option<Journal>,
 }
 
 impl Stopped {
-    fn read(files: &Directory, path: String) -> Option<Self> {
-        let file = files.open_file(&path, OpenFlags::READ).ok()?;
-        let length = file.length().ok().filter(|length| (1..=journal::MAX_BYTES).contains(length))?;
-        let journal = Journal::parse(&file.read(0, length).ok()?)?;
-        Some(Self { path, journal })
+    /// What was found. None: it is told with its journal, or is not there any more.
+    fn new(files: &Directory, found: Found) -> Result<Option<Self>, VfsError> {
+        let Found { name: path, size, .. } = found;
+        if let Some(stem) = path.strip_suffix(JOURNAL) {
+            let kept = format!("{stem}{PARTIAL}");
+            let bytes = files.find(&kept)?.map_or(0, |found| found.size);
+            return Ok(Some(Self { bytes, journal: read_journal(files, &path), kept }));
+        }
+        match path.strip_suffix(PARTIAL) {
+            Some(stem) if files.find(&format!("{stem}{JOURNAL}"))?.is_some() => Ok(None),
+            Some(_) => Ok(Some(Self { bytes: size, journal: None, kept: path })),
+            None => Ok(Some(Self { bytes: bytes_in(files, &path)?, journal: None, kept: path })),
+        }
     }
 
     /// 16 hexadecimal digits: a transfer under way has 8.
     fn id(&self) -> String {
-        format!("{:016x}", journal::checksum(self.path.as_bytes()))
+        format!("{:016x}", journal::checksum(self.kept.as_bytes()))
     }
 
     fn status(&self) -> TransferStatus {
-        let header = &self.journal.header;
+        let header = self.journal.as_ref().map(|journal| &journal.header);
+        let (bytes_done, what) = match &self.journal {
+            Some(journal) if journal.ranges.end() <= self.bytes => (journal.ranges.total(), "what has arrived is kept"),
+            Some(_) => (0, "nothing of what had arrived is there any more: the same request begins anew"),
+            None => (self.bytes, "what is kept does not say what it is part of: the same request begins anew"),
+        };
         TransferStatus {
             id: self.id(),
-            node: header.node.clone(),
-            name: header.source.clone(),
+            node: header.map(|header| header.node.clone()),
+            name: header.map(|header| header.source.clone()),
             receiving: true,
-            bytes_done: self.journal.ranges.total(),
-            bytes_total: Some(header.size),
-            state: TransferState::Failed(TransferError::Interrupted("what has arrived is kept".into())),
+            bytes_done,
+            bytes_total: header.map(|header| header.size),
+            state: TransferState::Failed(TransferError::Interrupted(what.into())),
+            kept: Some(self.kept.clone()),
         }
     }
 
     fn remove(&self, files: &Directory) {
-        let partial = partial_of(&self.path);
-        for path in [&partial, &self.path] {
-            match files.remove_file(path) {
-                Ok(()) | Err(VfsError::NotFound(_)) => {}
-                Err(error) => warn!("{path} can't be removed: {error:?}"),
-            }
+        let told = |path: &str, removed| match removed {
+            Ok(()) | Err(VfsError::NotFound(_)) => {}
+            Err(error) => warn!("{path} can't be removed: {error:?}"),
+        };
+        let Some(stem) = self.kept.strip_suffix(PARTIAL) else { return told(&self.kept, files.remove_directory(&self.kept, true)) };
+        for path in [&self.kept, &format!("{stem}{JOURNAL}")] {
+            told(path, files.remove_file(path));
         }
         // Folders that were made for it, as far as nothing else is in them.
-        self.journal.header.made.iter().rev().take_while(|folder| files.remove_directory(folder, false).is_ok()).count();
+        let made = self.journal.iter().flat_map(|journal| journal.header.made.iter().rev());
+        made.take_while(|folder| files.remove_directory(folder, false).is_ok()).count();
+    }
+
+    /// What the owner is told of it in the log.
+    fn describe(&self) -> String {
+        match &self.journal {
+            Some(Journal { header, .. }) => format!("{} from {}", header.source, header.node),
+            None => format!("an unknown transfer ({})", self.kept),
+        }
     }
 }
 
-/// The partial file that a journal is of.
-fn partial_of(journal: &str) -> String {
-    format!("{}{PARTIAL}", journal.strip_suffix(JOURNAL).unwrap_or(journal))
+/// None: it can't be read, or says nothing that can be believed.
+fn read_journal(files: &Directory, path: &str) -> Option<Journal> {
+    let file = files.open_file(path, OpenFlags::READ).ok()?;
+    let length = file.length().ok().filter(|length| (1..=journal::MAX_BYTES).contains(length))?;
+    Journal::parse(&file.read(0, length).ok()?)
+}
+
+/// The bytes of the files in a folder: of a tree's, which has no folders in it.
+fn bytes_in(files: &Directory, folder: &str) -> Result<u64, VfsError> {
+    let (mut bytes, mut last) = (0_u64, None::<String>);
+    loop {
+        let (entries, more) = crate::listing::entries(files, folder, last.as_deref())?;
+        bytes = entries.iter().fold(bytes, |bytes, entry| bytes.saturating_add(entry.metadata.size));
+        match entries.into_iter().next_back() {
+            Some(entry) if more => last = Some(entry.name),
+            _ => return Ok(bytes),
+        }
+    }
 }
 
 impl Manager {
@@ -108,7 +158,7 @@ impl Manager {
     pub(crate) fn discard(&self, id: &str, keep: bool) -> Result<Option<TransferStatus>, TransferError> {
         let Some(stopped) = self.stopped()?.into_iter().find(|stopped| stopped.id() == id) else { return Ok(None) };
         if !keep {
-            info!("what was kept of {} from {} is thrown away", stopped.journal.header.source, stopped.journal.header.node);
+            info!("what was kept of {} is thrown away", stopped.describe());
             stopped.remove(&self.files);
         }
         Ok(Some(stopped.status()))
@@ -116,15 +166,20 @@ impl Manager {
 
     fn stopped(&self) -> Result<Vec<Stopped>, TransferError> {
         let fail = |error| from_vfs(error, HIDDEN, Side::Receiver);
-        let tree = Journals(&self.files);
+        let tree = Kept(&self.files);
+        let receiving = self.transfers.receiving();
         let mut walk = Walk::new(&tree, "", None).map_err(fail)?;
         let mut all = Vec::new();
         while let Some(found) = walk.next(&tree).map_err(fail)? {
-            let in_use = |stopped: &Stopped| {
-                let header = &stopped.journal.header;
-                self.transfers.receives(&header.node, &header.source, header.size)
-            };
-            all.extend(Stopped::read(&self.files, found.name).filter(|stopped| !in_use(stopped)));
+            if hidden::whose_is(&found.name).is_some_and(|whose| receiving.contains(whose)) {
+                continue;
+            }
+            let path = found.name.clone();
+            match Stopped::new(&self.files, found) {
+                Ok(stopped) => all.extend(stopped),
+                // The others are still worth telling.
+                Err(error) => warn!("{path} can't be looked at: {error:?}"),
+            }
             if all.len() >= MANY {
                 break;
             }
@@ -135,10 +190,47 @@ impl Manager {
 
 #[cfg(test)]
 mod tests {
+    use file_transfer_types::journal::Header;
+    use file_transfer_types::protocol::SizeRequest;
+    use file_transfer_types::ranges::RangeSet;
+
     use super::*;
 
+    fn journal(safe: u64) -> Journal {
+        let offer = SizeRequest { name: "a".into(), size: 100, modified: 5, permissions: 0o644, digest: None, max_chunk: 10 };
+        let mut ranges = RangeSet::default();
+        ranges.insert(0, safe);
+        Journal { header: Header::new("bob", &offer, Vec::new()), ranges, digest: None, length: 0 }
+    }
+
+    fn status(bytes: u64, journal: Option<Journal>) -> TransferStatus {
+        Stopped { kept: "in/.transship-1-2.partial".into(), bytes, journal }.status()
+    }
+
     #[test]
-    fn a_partial_file_stands_beside_its_journal() {
-        assert_eq!(partial_of("a/.transship-1.journal"), "a/.transship-1.partial");
+    fn only_what_transfers_keep_is_looked_at_and_a_trees_folder_is_not_looked_into() {
+        let file = Kind::File(7, 1);
+        for name in [".transship-1-2.journal", ".transship-1-2.partial"] {
+            assert_eq!(kind(name, file, 1), file);
+            assert_eq!(kind(name, Kind::Folder, 1), Kind::Folder);
+        }
+        assert_eq!(kind(".transship-1-2.tree", Kind::Folder, 1), Kind::File(0, 1));
+        assert_eq!([kind(".transship-1-2.tree", file, 1), kind(".transship-store-1", file, 1), kind("a.partial", file, 1)], [Kind::Other; 3]);
+        assert_eq!(kind("photos", Kind::Folder, 1), Kind::Folder);
+    }
+
+    #[test]
+    fn what_a_journal_says_is_told_and_nothing_else_is_made_up() {
+        let told = status(60, Some(journal(60)));
+        assert_eq!((told.node, told.name, told.bytes_done, told.bytes_total), (Some("bob".into()), Some("a".into()), 60, Some(100)));
+        let unknown = status(60, None);
+        assert_eq!((unknown.node, unknown.name, unknown.bytes_done, unknown.bytes_total), (None, None, 60, None));
+        assert_eq!(unknown.kept.as_deref(), Some("in/.transship-1-2.partial"));
+        assert_eq!(unknown.id, told.id, "it stays the same one when it has a journal");
+    }
+
+    #[test]
+    fn bytes_that_are_in_the_journal_and_not_in_the_file_are_not_kept() {
+        assert_eq!(status(59, Some(journal(60))).bytes_done, 0);
     }
 }

@@ -3,9 +3,10 @@
 //! A transfer is here from the start of its worker until its end is known: from the worker's last progress, or from the node when the worker was killed, or (should both
 //! be lost) because its process is no more. One of this node's own may first wait for its turn (see [`queue`](crate::queue)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use file_transfer_types::errors::describe;
+use file_transfer_types::hidden;
 use file_transfer_types::manager::{CancelRequest, Response as Answer, TransferStatus};
 use file_transfer_types::types::{TransferError, TransferState};
 use file_transfer_types::worker::{self as api, ProgressRequest, Request};
@@ -107,12 +108,13 @@ impl Transfer {
     fn status(&self, id: &str) -> TransferStatus {
         TransferStatus {
             id: id.into(),
-            node: self.node.clone(),
-            name: self.name.clone(),
+            node: Some(self.node.clone()),
+            name: Some(self.name.clone()),
             receiving: self.receiving,
             bytes_done: self.bytes_done,
             bytes_total: self.bytes_total,
             state: self.state.clone(),
+            kept: None,
         }
     }
 
@@ -206,9 +208,9 @@ impl Transfers {
         self.by_id.values().filter(|transfer| transfer.asker.is_some() && transfer.wanted.is_none() && transfer.node == node).count()
     }
 
-    /// Whether a file of this size is being received from a node under this name: then what is kept of it is in use.
-    pub(crate) fn receives(&self, node: &str, name: &str, size: u64) -> bool {
-        self.by_id.values().any(|transfer| transfer.receiving && transfer.node == node && (transfer.name == name || transfer.bytes_total == Some(size)))
+    /// Those that receive, whether a file or a tree and into whichever drive, as hidden names tell them: what has such a name is in use, or may be the next moment.
+    pub(crate) fn receiving(&self) -> BTreeSet<String> {
+        self.by_id.values().filter(|transfer| transfer.receiving).map(|transfer| hidden::whose(&transfer.node, &transfer.name)).collect()
     }
 
     /// How many run for another node.
@@ -385,6 +387,19 @@ mod tests {
         assert_eq!((ended.bytes_done, ended.bytes_total), (5, Some(10)));
         assert_eq!(transfers.serving("bob"), 0);
         assert!(transfers.take(&progress("1", TransferState::Transferring)).is_none(), "a late word changes nothing");
+    }
+
+    #[test]
+    fn what_a_transfer_keeps_is_in_use_until_its_end_is_known() {
+        let mut transfers = Transfers::default();
+        transfers.add("1".into(), Transfer::serving("bob".into(), "photos".into(), true));
+        transfers.add("2".into(), Transfer::serving("bob".into(), "sent".into(), false));
+        let bobs = |name| hidden::whose("bob", name);
+        assert_eq!(transfers.receiving(), [bobs("photos")].into(), "what is sent keeps nothing here");
+        transfers.take(&progress("1", TransferState::Verifying));
+        assert_eq!(transfers.receiving(), [bobs("photos")].into());
+        transfers.take(&progress("1", TransferState::Failed(TransferError::Interrupted(String::new()))));
+        assert_eq!(transfers.receiving(), BTreeSet::new());
     }
 
     #[test]

@@ -203,13 +203,17 @@ pub(crate) struct CancelRequest {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct TransferStatus {
     pub(crate) id: String,
-    pub(crate) node: String,
-    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) node: Option<String>,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
     pub(crate) receiving: bool,
     pub(crate) bytes_done: u64,
     #[serde(default)]
     pub(crate) bytes_total: Option<u64>,
     pub(crate) state: TransferState,
+    #[serde(default)]
+    pub(crate) kept: Option<String>,
 }
 
 /// `file-transfer.store-result`.
@@ -284,7 +288,7 @@ pub(crate) enum Response {
     ListFiles(Vec<FileInfo>),
     ListPage(FilePage),
     Started(String),
-    Cancelled(TransferStatus),
+    Cancelled(Box<TransferStatus>),
     Transfers(Vec<TransferStatus>),
     Stored(StoreStatus),
     Error(TransferError),

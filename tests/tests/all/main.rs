@@ -46,6 +46,7 @@ mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
 mod starting;
+mod stopped;
 mod streams;
 mod third_party;
 mod trees;

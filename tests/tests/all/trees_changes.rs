@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use transship_tests::transfer::{Wired, hidden_in};
 use transship_tests::tree::{files_in, many, plant, same};
 use transship_tests::{Running, differ, eventually};
@@ -45,6 +46,9 @@ fn files_that_vanish_change_or_grow_meanwhile_fail_by_themselves_or_come_as_they
         fs::write(source.join(grown), vec![b'x'; 100_000]).unwrap();
         wired.proxy.release();
         let outcome = running.end();
+        // Also when one is longer than it was when it was listed.
+        let too_much = |event: &Value| event["bytes_done"].as_u64() > event["bytes_total"].as_u64().or(Some(u64::MAX));
+        assert_eq!(outcome.json().into_iter().find(too_much), None);
         let failures = outcome.event("done")["tree"]["failures"].clone();
         let failed: Vec<&str> = failures.as_array().unwrap().iter().map(|failure| failure["name"].as_str().unwrap()).collect();
         assert!(failed.iter().all(|name| [vanished, changed, grown].iter().any(|path| path.to_str() == Some(name))), "{failures}");

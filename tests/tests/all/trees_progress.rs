@@ -1,13 +1,15 @@
 //! What is told while a folder moves: bytes and files, on a bar or in lines.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Value, json};
 use transship_tests::machine::{can, skipped};
 use transship_tests::terminal::{on_terminal, screen};
 use transship_tests::transfer::Wired;
-use transship_tests::tree::many;
+use transship_tests::tree::{many, plant};
 use transship_tests::{eventually, sparse_file};
 
 /// A folder of small files and a large one, behind a wire that is held.
@@ -73,4 +75,54 @@ fn elsewhere_than_on_a_terminal_lines_have_bytes_and_files() {
     let summary = String::from_utf8(output.stdout).unwrap();
     assert_eq!(summary.lines().count(), 1, "{summary}");
     assert!(summary.starts_with("photos: 2,001 files in ") && summary.contains(" MiB/s): 2,001 new, 23 folders made"), "{summary}");
+}
+
+/// Asserts that the bytes and files that are done come up to all of them, in what is said last.
+#[track_caller]
+fn complete(progress: &Value) {
+    assert_eq!((&progress["bytes_done"], &progress["files_done"]), (&progress["bytes_total"], &progress["files_total"]), "{progress}");
+}
+
+#[test]
+fn what_failed_is_no_part_of_what_is_to_come_from_then_on() {
+    const SIZE: u64 = 48 << 20;
+    const LAST: u64 = 10 << 20;
+    let wired = Wired::new("", "list,read,write");
+    let Wired { alice, bob, proxy, .. } = &wired;
+    let _serving = alice.serve();
+    let get: (&[&str], _, _, _) = (&["get", "-r", "bob:photos"], bob.file("photos"), alice.scratch().join("photos"), alice);
+    let put: (&[&str], _, _, _) = (&["put", "-r", "out", "bob:"], alice.scratch().join("out"), bob.file("out"), bob);
+    for (command, source, target, receiver) in [get, put] {
+        let small = many(&source.join("many"), 50, 4096);
+        for (name, size) in [("a-changes", SIZE), ("b-stays", SIZE), ("c-conflicts", LAST)] {
+            plant(&source.join(name), size, 0o644);
+        }
+        let planned = |bytes: u64| {
+            eventually("so many bytes are to come", || {
+                let transfers = receiver.run(["--json", "transfers"]).ok().json();
+                (transfers.first()?["bytes_total"] == json!(bytes)).then_some(())
+            });
+        };
+        proxy.hold_after(8 << 20);
+        // So little is asked for at a time that the rest is certainly asked for later.
+        let running = alice.start([command, &["--chunk-size", "1m", "--window", "8"]].concat());
+        proxy.held();
+        planned(small + 2 * SIZE + LAST);
+        fs::write(source.join("a-changes"), "another content").unwrap();
+        // Not enough for the next one.
+        proxy.hold_after(24 << 20);
+        planned(small + SIZE + LAST);
+        // The last finds its name taken.
+        fs::write(target.join("c-conflicts"), "quicker").unwrap();
+        proxy.release();
+        let outcome = running.end().code(23);
+        let done = outcome.event("done");
+        assert_eq!((&done["size"], &done["tree"]["failed"], &done["tree"]["new"]), (&json!(small + SIZE), &json!(2), &json!(51)), "{done}");
+        let events = outcome.json();
+        let said = |state: &str| events.iter().filter(|event| event["event"] == "progress" && event["state"] == state).collect::<Vec<_>>();
+        said("verifying").into_iter().for_each(complete);
+        complete(said("done").last().unwrap());
+        let too_much = |event: &&Value| event["bytes_done"].as_u64() > event["bytes_total"].as_u64().or(Some(u64::MAX));
+        assert_eq!(events.iter().find(too_much), None);
+    }
 }

@@ -31,7 +31,7 @@ use crate::rivals;
 use crate::session::{Event, Session};
 pub(crate) use flow::Retry;
 use partial::Partial;
-pub(crate) use partial::hash;
+pub(crate) use partial::stem;
 use place::Place;
 pub(crate) use transfer::LAST_WORDS;
 
@@ -67,7 +67,7 @@ pub(crate) fn run(session: &mut Session, job: &Job) -> Result<TransferSummary, T
         return Ok(done);
     }
     let node = session.node.clone();
-    let left = |slot| known.as_ref().is_some_and(|place| Partial::is_there(place, &identity(&node, job, place, slot)));
+    let left = |slot| known.as_ref().is_some_and(|place| stem_of(&node, job, place, slot).is_ok_and(|stem| Partial::is_there(place, &stem)));
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
     if let Some((target, request)) = &job.ask {
         ask(session, target, request)?;
@@ -153,15 +153,15 @@ fn skipped(session: &Session, target: &str, size: u64) -> TransferSummary {
     TransferSummary { name, size, algorithm, digest: String::new(), resumed: 0, skipped: true, elapsed, tree: None }
 }
 
-/// What the name of the partial file is made from. Not the drive: it is where the partial file is, and one that is lent may have another name each time.
-fn identity(node: &str, job: &Job, place: &Place, slot: u32) -> String {
-    [node, &job.name, place.name(), &slot.to_string()].join("\n")
+/// What the name of the partial file begins with. It does not depend on the drive: that is where the partial file is, and one that is lent may have another name each time.
+fn stem_of(node: &str, job: &Job, place: &Place, slot: u32) -> Result<String, TransferError> {
+    stem(node, &job.name, &[place.name(), &slot.to_string()])
 }
 
 /// From the offer to the published file.
 fn receive(session: &mut Session, job: &Job, slot: u32, offer: &mut SizeRequest, place: &Place) -> Result<TransferSummary, TransferError> {
-    let identity = identity(&session.node, job, place, slot);
-    let (mut partial, there, restarted) = Partial::open(place, &identity, &session.node, offer, session.settings.digest)?;
+    let stem = stem_of(&session.node, job, place, slot)?;
+    let (mut partial, there, restarted) = Partial::open(place, &stem, &session.node, offer, session.settings.digest)?;
     let outcome = (|| {
         let missing = offer.size - there.ranges.total();
         if let Some(available) = place.free_space().filter(|&free| free < missing) {

@@ -1,11 +1,12 @@
 //! The partial file and its journal, beside the target and hidden.
 //!
-//! Their names are made from what the transfer is (node, source, target, slot), so that the same transfer finds them again and no other does; and they are short, so that a target of 255 bytes has one too.
+//! Their names are made from what the transfer is (node, source, target, slot), so that the same transfer finds them again and no other does; and they are short, so that a target of 255 bytes has one too. They say whose they are
+//! (see [`hidden`]).
 //! What is in the journal is on stable storage in the partial file; see [`journal`](file_transfer_types::journal).
 
 use file_transfer_types::errors::{Side, from_vfs};
+use file_transfer_types::hidden::{self, JOURNAL, PARTIAL};
 use file_transfer_types::journal::{self, Header, Journal, Known};
-use file_transfer_types::names::HIDDEN;
 use file_transfer_types::protocol::SizeRequest;
 use file_transfer_types::ranges::RangeSet;
 use file_transfer_types::types::{DigestAlgorithm, TransferError};
@@ -58,17 +59,16 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// Opens or makes the partial file of a transfer. Returns what of it can be trusted, and, if something was there that can't, why not.
+    /// Opens or makes the partial file of a transfer, whose name begins with `stem`. Returns what of it can be trusted, and, if something was there that can't, why not.
     pub(crate) fn open(
         place: &Place,
-        identity: &str,
+        stem: &str,
         node: &str,
         offer: &SizeRequest,
         algorithm: DigestAlgorithm,
     ) -> Result<(Self, There, Option<String>), TransferError> {
         let fail = |error| from_vfs(error, &place.path(), Side::Receiver);
-        let stem = stem(place, identity)?;
-        let (path, journal_path) = (format!("{stem}.partial"), format!("{stem}.journal"));
+        let [path, journal_path] = [PARTIAL, JOURNAL].map(|ending| place.beside(&format!("{stem}{ending}")));
         let (folder, made) = place.make_folder()?;
         let opened = (|| {
             let how = OpenFlags::READ | OpenFlags::WRITE;
@@ -125,9 +125,8 @@ impl Partial {
     }
 
     /// Whether there is something of a transfer.
-    pub(crate) fn is_there(place: &Place, identity: &str) -> bool {
-        let journal = stem(place, identity).map(|stem| format!("{stem}.journal"));
-        journal.is_ok_and(|path| matches!(place.root().find(&path), Ok(Some(found)) if found.size > 0))
+    pub(crate) fn is_there(place: &Place, stem: &str) -> bool {
+        matches!(place.root().find(&place.beside(&format!("{stem}{JOURNAL}"))), Ok(Some(found)) if found.size > 0)
     }
 
     /// Whether it has a journal.
@@ -272,15 +271,11 @@ fn read_journal(journal: &File, file: &File) -> Option<Journal> {
     (file.length().ok()? >= journal.ranges.end()).then_some(journal)
 }
 
-/// The path of both files, without their endings.
-fn stem(place: &Place, identity: &str) -> Result<String, TransferError> {
-    Ok(place.beside(&format!("{HIDDEN}{}", hash(identity)?)))
-}
-
-/// 16 hexadecimal digits that depend on a text.
-pub(crate) fn hash(text: &str) -> Result<String, TransferError> {
+/// What the hidden names begin with of a transfer of `name` from a node; `which` tells what it keeps apart from what others of that name keep.
+pub(crate) fn stem(node: &str, name: &str, which: &[&str]) -> Result<String, TransferError> {
     let failed = |error| TransferError::Failed(format!("the name of the partial file can't be made: {error:?}"));
-    let blob = Blob::from_bytes(text.as_bytes(), None).map_err(failed)?;
+    let all = [&[node, name][..], which].concat().join("\n");
+    let blob = Blob::from_bytes(all.as_bytes(), None).map_err(failed)?;
     let digest = digests::digest(digests::Algorithm::Sha256, &blob).map_err(failed)?;
-    Ok(hex::encode(digest.get(..8).unwrap_or_default()))
+    Ok(hidden::stem(&hidden::whose(node, name), &hex::encode(digest.get(..8).unwrap_or_default())))
 }

@@ -34,7 +34,9 @@ pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<(), CliE
     match connection.ask(&request, &connection.info.name, ANSWER_TIME, &[]).await? {
         Response::Cancelled(status) => {
             let kept = if args.keep { "what has arrived is kept" } else { "nothing that is incomplete is kept" };
-            let text = format!("stopped {} after {}; {kept}", plain(&status.name), show_size(status.bytes_done));
+            // Of one of which no name is known, there is its hidden file.
+            let what = status.name.as_ref().or(status.kept.as_ref()).map_or_else(|| status.id.clone(), |name| plain(name));
+            let text = format!("stopped {what} after {}; {kept}", show_size(status.bytes_done));
             context.ui.done(&as_json(&status), &text)
         }
         _ => Err(unexpected(&Connection::manager_of(&connection.info.name)?, "no status of a transfer")),

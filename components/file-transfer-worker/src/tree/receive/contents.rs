@@ -69,7 +69,9 @@ impl Receiving<'_> {
         }
     }
 
-    fn failed(&mut self, of: FileRequest, path: &str, error: TransferError) {
+    /// A file failed, of which so many bytes were planned to come.
+    fn failed(&mut self, of: FileRequest, path: &str, planned: u64, error: TransferError) {
+        self.tally.give_up(planned);
         self.tally.failed(path, error);
         self.done(of);
     }
@@ -81,6 +83,7 @@ impl Receiving<'_> {
             Ok(Published::Skipped) => self.tally.skipped(),
             Err(error) => self.tally.failed(path, error),
         }
+        self.tally.give_up(size);
         self.gone(size);
     }
 
@@ -116,9 +119,13 @@ impl Receiving<'_> {
             let how = self.pages.get(&of.page).and_then(|page| page.how.get(&file).copied()).unwrap_or(How::New);
             let (size, modified, permissions) = match sent {
                 FileSent::Same => (entry.size, entry.modified, entry.permissions),
-                FileSent::Now(now) => (now.size, now.modified, now.permissions),
+                FileSent::Now(now) => {
+                    self.tally.give_up(entry.size);
+                    self.tally.plan(now.size);
+                    (now.size, now.modified, now.permissions)
+                }
                 FileSent::Failed(error) => {
-                    self.failed(of, &entry.path, error.clone());
+                    self.failed(of, &entry.path, entry.size, error.clone());
                     continue;
                 }
             };
@@ -137,6 +144,7 @@ impl Receiving<'_> {
                     return Err(from_vfs(error, &file.path, Side::Receiver));
                 }
                 lost += file.size;
+                self.tally.give_up(file.size);
                 self.tally.failed(&file.path, from_vfs(error, &file.path, Side::Receiver));
             }
             self.session.progress.bytes_done += offset - lost;
@@ -153,7 +161,7 @@ impl Receiving<'_> {
     /// Begins with a large file.
     fn open(&mut self, of: FileRequest, how: How) -> Result<(), TransferError> {
         let (Some(entry), Some(root)) = (self.entry(of), &self.root) else { return Ok(()) };
-        let path = entry.path.clone();
+        let (path, size) = (entry.path.clone(), entry.size);
         let what = Opening { of, entry, how, drive: &self.drive, path: &self.path, source: &self.source, slot: self.slot, chunk: self.chunk };
         match Large::open(self.session, root, &mut self.stage, what) {
             Ok(large) => {
@@ -164,7 +172,8 @@ impl Receiving<'_> {
             }
             Err(error @ TransferError::NoSpace(_)) => Err(error),
             Err(error) => {
-                self.failed(of, &path, error);
+                self.failed(of, &path, size, error);
+                self.report_progress();
                 Ok(())
             }
         }
@@ -201,12 +210,12 @@ impl Receiving<'_> {
     /// The sender can't give a large file: nothing of it is kept.
     fn large_failed(&mut self, place: usize, error: TransferError) {
         let large = self.larges.swap_remove(place);
-        let (of, path) = (large.of, large.entry.path.clone());
+        let (of, path, size) = (large.of, large.entry.path.clone(), large.entry.size);
         self.gone(large.received());
         if let Some(root) = &self.root {
             large.give_up(root, &self.stage, false);
         }
-        self.failed(of, &path, error);
+        self.failed(of, &path, size, error);
     }
 
     /// Goes on with a large file, if all of it is there.
@@ -279,7 +288,8 @@ impl Receiving<'_> {
             // It is not what it was a moment ago, so it is not equal either.
             Err(VfsError::NotFound(_)) => self.differs(&Comparison { of, there: None, operation: 0, expected: None, found: None }),
             Err(VfsError::Limit(_)) => self.differs(&Comparison { of, there, operation: 0, expected: None, found: None }),
-            Err(error) => self.failed(of, &entry.path, from_vfs(error, &entry.path, Side::Receiver)),
+            // Whether it would have to be moved was not known yet.
+            Err(error) => self.failed(of, &entry.path, 0, from_vfs(error, &entry.path, Side::Receiver)),
         }
     }
 
@@ -317,7 +327,7 @@ impl Receiving<'_> {
             Err(error) => {
                 self.comparing.swap_remove(place);
                 let path = self.entry(of).map_or_else(String::new, |entry| entry.path);
-                self.failed(of, &path, error);
+                self.failed(of, &path, 0, error);
             }
         }
         Ok(())

@@ -42,7 +42,7 @@ impl Receiving<'_> {
                 EntryKind::Folder => self.folder(entry, found)?,
                 EntryKind::Link => self.link(&entry, found)?,
                 EntryKind::File => {
-                    self.files_listed += 1;
+                    self.tally.listed += 1;
                     self.file(FileRequest { page: number, file: place }, &entry, found, &mut planned);
                 }
             }
@@ -59,7 +59,7 @@ impl Receiving<'_> {
 
     fn count(&mut self, kind: EntryKind) {
         if kind == EntryKind::File {
-            self.files_listed += 1;
+            self.tally.listed += 1;
             self.tally.files += 1;
         }
     }
@@ -151,7 +151,7 @@ impl Receiving<'_> {
         match verdict {
             Verdict::Fetch(how) if self.tree.dry_run => self.tally.moved(how, entry.size),
             Verdict::Fetch(how) => {
-                self.bytes_planned = self.bytes_planned.saturating_add(entry.size);
+                self.tally.plan(entry.size);
                 return Some(how);
             }
             // It was compared.

@@ -14,7 +14,7 @@ use super::stage::Stage;
 use crate::clock::{micros, now};
 use crate::receive::durable::Durable;
 use crate::receive::flow::Flow;
-use crate::receive::partial::Partial;
+use crate::receive::partial::{Partial, stem};
 use crate::receive::place::Place;
 use crate::receive::publish::{self, Published};
 use crate::receive::window::Window;
@@ -92,8 +92,8 @@ impl Large {
         let (sink, there) = if entry.size >= JOURNALED {
             let target = if path.is_empty() { entry.path.clone() } else { format!("{path}/{}", entry.path) };
             let place = Place::open(drive, &target)?;
-            let identity = [session.node.as_str(), source, &entry.path, &slot.to_string()].join("\n");
-            let (partial, there, restarted) = Partial::open(&place, &identity, &session.node, &offer, session.settings.digest)?;
+            let stem = stem(&session.node, source, &[&entry.path, &slot.to_string()])?;
+            let (partial, there, restarted) = Partial::open(&place, &stem, &session.node, &offer, session.settings.digest)?;
             if let Some(why) = restarted {
                 warn!("{}: starting over: {why}", entry.path);
             }

@@ -1,10 +1,12 @@
 //! The receiving side of a tree: it drives. It asks for the entries, makes the folders, finds out which files it lacks, asks for these, and gives them their names when they are safe.
 //!
-//! [`asks`] knows what was asked, [`plan`] decides about a file, [`stage`] and [`large`] hold what waits for its name, [`tally`] counts. What fails with one file is told at the end and harms no other; what ends the transfer leaves
+//! [`asks`] knows what was asked, [`entries`] and [`contents`] deal with the answers, [`plan`] decides about a file, [`stage`] and [`large`] hold what waits for its name, [`folders`] what is to be like its source at the end,
+//! [`tally`] counts, [`end`] says what is left of it all. What fails with one file is told at the end and harms no other; what ends the transfer leaves
 //! the files that have their names, and nothing half-done: the same request goes on from there, since what is equal is not moved again.
 
 mod asks;
 mod contents;
+mod end;
 mod entries;
 mod folders;
 mod large;
@@ -15,11 +17,11 @@ mod target;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use file_transfer_types::errors::{Side, from_send, from_vfs, keeps};
+use file_transfer_types::errors::{Side, from_send, from_vfs};
 use file_transfer_types::names;
 use file_transfer_types::options::Tree;
 use file_transfer_types::protocol::{FileRequest, FilesRequest, InternalRequest, InternalResponse, TreeEntry, TreePage};
-use file_transfer_types::types::{NoSpace, TransferError, TransferState, TransferSummary};
+use file_transfer_types::types::{TransferError, TransferState, TransferSummary};
 use transship_guest::drive::{Directory, Metadata};
 use transship_guest::message::{Blob, Completion, SendErrorKind};
 
@@ -39,9 +41,6 @@ use target::Target;
 
 /// How many large files are received at a time.
 const LARGES: usize = 4;
-
-/// How long the sync of what is complete may take when a transfer ends early, in milliseconds.
-const LAST_SYNC: u64 = 10_000;
 
 /// What is still to be asked for.
 #[derive(Debug)]
@@ -100,9 +99,6 @@ struct Receiving<'a> {
     sets_top: bool,
     /// The last sync, of all names.
     last_sync: Option<u64>,
-    /// Bytes and files that are to be moved, as far as known.
-    bytes_planned: u64,
-    files_listed: u64,
     /// The sender has ended: since when that is known, and the error if it has not said why.
     gone: Option<(u64, TransferError)>,
 }
@@ -115,13 +111,13 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
     names::check_folder(&job.name)?;
     let mut target = Target::open(job, tree.dry_run)?;
     let node = session.node.clone();
-    let hash = |slot: u32| receive::hash(&[node.as_str(), &job.name, "tree", &slot.to_string()].join("\n"));
+    let stem = |slot: u32| receive::stem(&node, &job.name, &["tree", &slot.to_string()]);
     let left = |slot| {
         let root = target.root.as_ref();
-        root.zip(hash(slot).ok()).is_some_and(|(root, hash)| matches!(root.find(&Stage::path(&hash)), Ok(Some(_))))
+        root.zip(stem(slot).ok()).is_some_and(|(root, stem)| matches!(root.find(&Stage::path(&stem)), Ok(Some(_))))
     };
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
-    let stage = Stage::new(&hash(slot)?);
+    let stage = Stage::new(&stem(slot)?);
     let outcome = (|| {
         if let Some(root) = &target.root {
             stage.remove(root);
@@ -158,8 +154,6 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
             top: None,
             sets_top: tree.folders && (job.ask.is_some() || !target.path.is_empty()),
             last_sync: None,
-            bytes_planned: 0,
-            files_listed: 0,
             gone: None,
         };
         let outcome = receiving.fetch();
@@ -222,24 +216,6 @@ impl Receiving<'_> {
             && self.todo.is_empty()
             && self.larges.is_empty()
             && self.comparing.is_empty()
-    }
-
-    /// All have their names, and all folders in it their times: its own folder gets its, and the names are made safe. False: there is nothing to be made safe.
-    fn finish_up(&mut self) -> bool {
-        let Some(root) = self.root.as_ref().filter(|_| !self.tree.dry_run) else { return false };
-        self.session.enter(TransferState::Verifying);
-        self.stage.remove(root);
-        if let Some(top) = &self.top
-            && let Err(error) = root.set_own(top.modified, top.permissions & 0o777)
-        {
-            self.tally.other_failed(".", from_vfs(error, "the folder itself", Side::Receiver));
-        }
-        let summary = &self.tally.summary;
-        if summary.new + summary.changed + summary.folders + summary.links == 0 && !self.tree.folders {
-            return false;
-        }
-        self.last_sync = Some(root.start_sync_all());
-        true
     }
 
     /// Folders in which nothing is done any more get their times and permissions.
@@ -340,74 +316,20 @@ impl Receiving<'_> {
         Ok(())
     }
 
-    /// How far it is, for the parent and the sender.
-    fn report_progress(&mut self) {
+    /// How far it is.
+    fn update_progress(&mut self) {
         let progress = &mut self.session.progress;
         progress.files_done = Some(self.tally.files + self.stage.waiting());
         if self.last_page && self.next_page == self.asked_pages {
-            progress.files_total = Some(self.files_listed);
-            progress.bytes_total = Some(self.bytes_planned);
+            progress.files_total = Some(self.tally.listed);
+            progress.bytes_total = Some(self.tally.planned);
         }
+    }
+
+    /// How far it is, for the parent and the sender.
+    fn report_progress(&mut self) {
+        self.update_progress();
         self.session.further();
         self.session.report();
-    }
-
-    /// The end: what is complete gets its name, if anything is kept, what is not complete is kept or thrown away, and the stage is gone.
-    fn end(mut self, outcome: Result<(), TransferError>) -> Result<TransferSummary, TransferError> {
-        let keep = outcome.as_ref().is_err_and(keeps);
-        if keep {
-            self.name_what_is_there();
-        }
-        if let Some(root) = &self.root {
-            self.larges.drain(..).for_each(|large| large.give_up(root, &self.stage, keep));
-            if outcome.is_err() {
-                self.stage.remove(root);
-            }
-        }
-        outcome.map_err(|error| self.how_much_room(error))?;
-        let (name, algorithm) = (self.path.clone(), self.session.settings.digest);
-        let elapsed = self.session.elapsed();
-        Ok(TransferSummary {
-            name,
-            size: self.tally.bytes,
-            algorithm,
-            digest: String::new(),
-            resumed: self.tally.resumed,
-            skipped: false,
-            elapsed,
-            tree: Some(self.tally.summary),
-        })
-    }
-
-    /// A drive that is full: which one, what was still to come into it, and what it has room for.
-    fn how_much_room(&self, error: TransferError) -> TransferError {
-        let TransferError::NoSpace(NoSpace { drive, .. }) = &error else { return error };
-        if !drive.is_empty() {
-            return error;
-        }
-        let needed = self.bytes_planned.saturating_sub(self.session.progress.bytes_done);
-        let available = self.root.as_ref().and_then(|root| root.free_space().ok()).unwrap_or(0);
-        TransferError::NoSpace(NoSpace { drive: self.drive.clone(), needed, available })
-    }
-
-    /// The transfer ends, and what has arrived of it is complete: it needs not be moved again.
-    fn name_what_is_there(&mut self) {
-        let deadline = now() + LAST_SYNC;
-        loop {
-            match &self.root {
-                Some(root) => self.stage.sync(root, true),
-                None => return,
-            }
-            if self.stage.is_empty() || now() >= deadline {
-                return;
-            }
-            // Whatever else happens now changes nothing any more.
-            if let Ok(Event::Completion(completion)) = self.session.next()
-                && self.stage.is(completion.operation)
-                && self.completed(&completion).is_err()
-            {
-                return;
-            }
-        }
     }
 }

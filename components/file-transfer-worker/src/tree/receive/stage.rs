@@ -4,7 +4,7 @@
 //! thousands of small files cost one sync and not thousands. The folder is gone at the end, and what an attempt before left in it at the beginning.
 
 use file_transfer_types::errors::{Side, from_vfs};
-use file_transfer_types::names::HIDDEN;
+use file_transfer_types::hidden::TREE;
 use file_transfer_types::types::TransferError;
 use transship_guest::bindings::transship::host::vfs::{NewFile, NewName};
 use transship_guest::drive::{Directory, File, OpenFlags, VfsError};
@@ -73,14 +73,14 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// The path of the stage of a transfer, whose identity comes to this hash.
-    pub(super) fn path(hash: &str) -> String {
-        format!("{HIDDEN}{hash}.tree")
+    /// The path of the stage of a transfer whose hidden names begin like this.
+    pub(super) fn path(stem: &str) -> String {
+        format!("{stem}{TREE}")
     }
 
     /// One that is made when the first file comes.
-    pub(super) fn new(hash: &str) -> Self {
-        Self { path: Self::path(hash), made: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None, batches: 0 }
+    pub(super) fn new(stem: &str) -> Self {
+        Self { path: Self::path(stem), made: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None, batches: 0 }
     }
 
     /// Removes what there is of it.

@@ -1,4 +1,4 @@
-//! What became of a tree's entries so far.
+//! What became of a tree's entries so far, and what is still to come of them.
 
 use file_transfer_types::errors::describe;
 use file_transfer_types::names::shown;
@@ -21,13 +21,27 @@ pub(super) struct Tally {
     pub(super) resumed: u64,
     /// Files of which it is known what became of them.
     pub(super) files: u64,
+    /// Files that were listed.
+    pub(super) listed: u64,
+    /// Bytes of the files that are to be moved, or were: each as long as it is not known to have failed.
+    pub(super) planned: u64,
 }
 
 impl Tally {
     /// Of nothing yet.
     pub(super) fn new() -> Self {
         let summary = TreeSummary { new: 0, changed: 0, unchanged: 0, skipped: 0, failed: 0, folders: 0, links: 0, failures: Vec::new() };
-        Self { summary, bytes: 0, resumed: 0, files: 0 }
+        Self { summary, bytes: 0, resumed: 0, files: 0, listed: 0, planned: 0 }
+    }
+
+    /// A file of so many bytes is to be moved.
+    pub(super) fn plan(&mut self, size: u64) {
+        self.planned = self.planned.saturating_add(size);
+    }
+
+    /// A file of so many bytes that was to be moved will not be.
+    pub(super) fn give_up(&mut self, size: u64) {
+        self.planned = self.planned.saturating_sub(size);
     }
 
     /// A file is there, or would be.
@@ -80,6 +94,19 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_planned_is_what_comes_in_the_end() {
+        let mut tally = Tally::new();
+        [100, 20, 3].into_iter().for_each(|size| tally.plan(size));
+        tally.moved(How::New, 100);
+        tally.give_up(20);
+        // It is longer by now.
+        tally.give_up(3);
+        tally.plan(5);
+        tally.moved(How::Replace, 5);
+        assert_eq!((tally.planned, tally.bytes), (105, 105));
+    }
 
     #[test]
     fn the_first_failures_are_told_and_all_are_counted() {
