@@ -204,6 +204,7 @@ impl Session {
 
     /// The counterpart, which sends, is to use so many connections.
     pub(crate) fn want_streams(&mut self, count: u8) {
+        debug!("{count} connections from now on");
         // If it is lost, there are as many as before.
         let _ = self.send(&InternalRequest::Streams(count), None);
     }

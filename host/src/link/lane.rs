@@ -191,6 +191,11 @@ impl Lane {
         std::mem::take(&mut *self.under_way.lock()).into_iter().filter(|job| !job.void)
     }
 
+    /// How many messages are under way.
+    pub(super) fn ahead(&self) -> usize {
+        self.under_way.lock().len()
+    }
+
     /// Whether nothing is under way.
     pub(super) fn quiet(&self) -> bool {
         self.under_way.lock().is_empty()

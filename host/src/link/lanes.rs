@@ -40,7 +40,7 @@ struct Entry {
 #[derive(Debug, Default)]
 struct State {
     lanes: HashMap<u32, Entry>,
-    /// The one used last is taken first, so that those not needed become old.
+    /// The one used last is the last.
     idle: Vec<Arc<Lane>>,
     waiting: VecDeque<Waiting>,
     /// Being dialled, or asked for.
@@ -62,6 +62,14 @@ struct Waiting {
 }
 
 impl State {
+    /// The idle lane with the fewest messages on their way: what a lane has written may still stand in the system's queues, where it waits behind others while another line is free. Of several the one that was used last, so that
+    /// those not needed become old.
+    fn take_idle(&mut self) -> Option<Arc<Lane>> {
+        self.idle.retain(|lane| !lane.ended.is_cancelled());
+        let (place, _) = self.idle.iter().enumerate().rev().min_by_key(|(_, lane)| lane.ahead())?;
+        Some(self.idle.remove(place))
+    }
+
     /// How many lanes there may be for those who wait.
     fn most(&self) -> usize {
         let share = self.waiting.iter().map(|waiting| waiting.share).max().unwrap_or(0);
@@ -138,10 +146,8 @@ impl Lanes {
             if state.closed {
                 return Err(NoLane::Closed);
             }
-            while let Some(lane) = state.idle.pop() {
-                if !lane.ended.is_cancelled() {
-                    return Ok(Taken { lane: Some(lane), state: lanes.0.clone() });
-                }
+            if let Some(lane) = state.take_idle() {
+                return Ok(Taken { lane: Some(lane), state: lanes.0.clone() });
             }
             let (sender, receiver) = oneshot::channel();
             state.waiting.push_back(Waiting { share, lane: sender });
