@@ -17,7 +17,7 @@ use rustix::fs::fstat;
 
 use super::names::Names;
 
-/// Names of one scan take so many bytes at most, if a page does not take more: those of a hundred thousand entries and more, unless they are long.
+/// Names of one scan take so many bytes at most, if a page does not take more: those of 175,000 entries if they have 16 bytes each, so that a million such entries are read with six scans.
 pub(super) const BYTES: usize = 4 << 20;
 /// How many runs of names are kept at most.
 const RUNS: usize = 16;
@@ -127,8 +127,8 @@ impl ReadAhead {
     /// Keeps names of a directory that was like this before and after it was read, and lets others go that there is no room for.
     pub(super) fn keep(&self, stamp: Stamp, run: Arc<Run>) {
         let mut runs = self.runs.lock();
-        let covered = |other: &Run| run.after <= other.after && (run.last || (!other.last && run.names.last() >= other.names.last()));
-        runs.retain(|kept| !kept.is_stale(stamp) && !(kept.stamp == stamp && covered(&kept.run)));
+        let covers = |other: &Run| run.after <= other.after && (run.last || (!other.last && run.names.last() >= other.names.last()));
+        runs.retain(|kept| if kept.stamp == stamp { kept.read.elapsed() < AGE && !covers(&kept.run) } else { !kept.is_stale(stamp) });
         runs.push_back(Kept { stamp, read: Instant::now(), run });
         while runs.len() > RUNS || (runs.len() > 1 && runs.iter().map(|kept| kept.run.names.cost()).sum::<usize>() > 2 * self.bytes) {
             runs.pop_front();
