@@ -58,6 +58,9 @@ struct Settings {
     /// Bytes of each of them (`entries`)
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(..=65_536))]
     file_size: u64,
+    /// All of them in one folder (`entries`)
+    #[arg(long)]
+    flat: bool,
     /// Only these of the compared, by the beginning of their names, separated by commas
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,

@@ -1,6 +1,7 @@
 //! A tree of very many entries: how long it takes, and whether the memory of either node grows with it.
 //!
-//! The files are tiny, so what is measured is what an entry costs: listed, moved, found equal. Run it with two numbers of `--files`: what is bounded is the same for both.
+//! The files are tiny, so what is measured is what an entry costs: listed, moved, found equal. Run it with two numbers of `--files`: what is bounded is the same for both. With `--flat`, all are in one
+//! folder: then what an entry costs should not grow with their number either.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,15 +21,15 @@ const FOLDERS: u64 = 100;
 const NAME: &str = "entries";
 
 pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
-    let (files, size) = (settings.files, settings.file_size);
-    let mut table =
-        Table::new(format!("entries: {files} files of {size} bytes in folders of {FILES}, over loopback, median of {}", settings.runs), Unit::Seconds);
+    let (files, size, flat) = (settings.files, settings.file_size, settings.flat);
+    let folders = if flat { "one folder".into() } else { format!("folders of {FILES}") };
+    let mut table = Table::new(format!("entries: {files} files of {size} bytes in {folders}, over loopback, median of {}", settings.runs), Unit::Seconds);
     table.files = Some(files);
     let work = tempfile::tempdir_in(settings.folder()?)?;
     let (alice, bob) = (Node::start(work.path(), "alice", &[]), Node::start(work.path(), "bob", &[]));
     acquaint(&alice, &bob);
     let source = bob.home.files().join(NAME);
-    grow(&source, files, size)?;
+    grow(&source, files, size, flat)?;
     crate::machine::sync_all(&source)?;
 
     for round in 0..settings.runs {
@@ -52,7 +53,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
             }
         }
         if target.join(NAME).exists() {
-            same(&target.join(NAME), files, size)?;
+            same(&target.join(NAME), files, size, flat)?;
         }
     }
     Ok(vec![table])
@@ -75,16 +76,19 @@ fn step(receiver: &Node, sender: &Node, command: &[&str]) -> anyhow::Result<(Dur
 }
 
 /// Where each file is.
-fn leaf(number: u64) -> PathBuf {
+fn leaf(number: u64, flat: bool) -> PathBuf {
+    if flat {
+        return PathBuf::from(format!("{number:08}"));
+    }
     PathBuf::from(format!("{:03}/{:02}/{:03}", number / (FILES * FOLDERS), number / FILES % FOLDERS, number % FILES))
 }
 
 /// Makes the files; each begins with its number, as far as there is room.
-fn grow(root: &Path, files: u64, size: u64) -> anyhow::Result<()> {
+fn grow(root: &Path, files: u64, size: u64, flat: bool) -> anyhow::Result<()> {
     let mut content = vec![b'.'; usize::try_from(size)?];
     for number in 0..files {
-        let path = root.join(leaf(number));
-        if number % FILES == 0 {
+        let path = root.join(leaf(number, flat));
+        if number == 0 || (!flat && number % FILES == 0) {
             fs::create_dir_all(path.parent().context("a folder")?)?;
         }
         content.iter_mut().zip(number.to_le_bytes()).for_each(|(byte, of_number)| *byte = of_number);
@@ -94,9 +98,9 @@ fn grow(root: &Path, files: u64, size: u64) -> anyhow::Result<()> {
 }
 
 /// Whether all is there: every name, and some of what is in the files.
-fn same(root: &Path, files: u64, size: u64) -> anyhow::Result<()> {
+fn same(root: &Path, files: u64, size: u64, flat: bool) -> anyhow::Result<()> {
     for number in 0..files {
-        let path = root.join(leaf(number));
+        let path = root.join(leaf(number, flat));
         let found = fs::symlink_metadata(&path).with_context(|| format!("{}", path.display()))?;
         if found.len() != size || (number % 997 == 0 && !fs::read(&path)?.iter().zip(number.to_le_bytes()).all(|(found, byte)| *found == byte)) {
             bail!("{} is another", path.display());

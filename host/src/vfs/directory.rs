@@ -93,7 +93,8 @@ impl Directory {
 
     /// One page of the entries of this directory whose names are greater than `after` in byte order: at most `limit`, 1 to [`MAX_PAGE`]. Needs `list`.
     ///
-    /// What no path can name (see [`RelativePath`]) is left out. Takes memory for `limit` names, however many there are.
+    /// What no path can name (see [`RelativePath`]) is left out. However many there are, the memory that this takes is bounded: names that follow are
+    /// kept for the next pages, some megabytes of a drive at most, as long as the directory is as it was.
     ///
     /// # Errors
     /// [`VfsError::Limit`], [`VfsError::Denied`], [`VfsError::NoRight`] and others.

@@ -21,14 +21,17 @@ use super::backend::{Checked, DirectoryBackend, FileBackend, Opening};
 use super::many::{FilePack, Renaming, Writing};
 use super::{DirectoryPage, FileKind, Metadata, PERMISSIONS, RelativePath, VfsError, WORKING, name};
 
+mod ahead;
 mod at_once;
 mod holes;
 mod listing;
 mod many;
+mod names;
 mod open_file;
 mod rename;
 mod tree;
 
+use ahead::ReadAhead;
 use open_file::OpenFile;
 
 /// The mode of a file that only its owner may open.
@@ -38,13 +41,22 @@ const PRIVATE: u32 = 0o600;
 #[derive(Debug)]
 pub(super) struct Folder {
     handle: Dir,
+    /// Of the whole drive.
+    ahead: Arc<ReadAhead>,
 }
 
 impl Folder {
     /// Opens a folder by its owner's path, following links.
     pub(super) fn open_ambient(path: &Path) -> Result<Self, VfsError> {
         let handle = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| VfsError::from_system(&error, &path.display().to_string()))?;
-        Ok(Self { handle })
+        Ok(Self { handle, ahead: Arc::new(ReadAhead::new(ahead::BYTES)) })
+    }
+
+    /// The same folder, with so many bytes for names that are read ahead, and who tells what is kept.
+    #[cfg(test)]
+    fn reading_ahead(self, bytes: usize) -> (Self, Arc<ReadAhead>) {
+        let ahead = Arc::new(ReadAhead::new(bytes));
+        (Self { ahead: ahead.clone(), ..self }, ahead)
     }
 
     /// Opens the directory that the last part of `path` is in, and returns how the last part is spelled there.
@@ -95,11 +107,11 @@ impl DirectoryBackend for Folder {
 
     fn open_directory(&self, path: &RelativePath, create: bool) -> Result<Arc<dyn DirectoryBackend>, VfsError> {
         let (at, last) = self.parent(path, create)?;
-        Ok(Arc::new(Self { handle: step(&at, &last, path, create)? }))
+        Ok(Arc::new(Self { handle: step(&at, &last, path, create)?, ahead: self.ahead.clone() }))
     }
 
     fn entries(&self, after: Option<&str>, limit: usize, shown: &dyn Fn(&str) -> bool) -> Result<DirectoryPage, VfsError> {
-        listing::page(&self.handle, after, limit, shown)
+        listing::page(&self.handle, &self.ahead, after, limit, shown)
     }
 
     fn metadata(&self, path: &RelativePath) -> Result<Metadata, VfsError> {

@@ -4,6 +4,7 @@
 //! `..`, none has a `/`, a `\`, a NUL or another control character, each is at most 255 bytes, and all are in Unicode normal form C. What names can't
 //! tell (symbolic links) is refused where the parts are opened, in [`super::folder`].
 
+use std::borrow::Cow;
 use std::fmt;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
@@ -74,9 +75,9 @@ impl fmt::Display for RelativePath {
     }
 }
 
-/// The form in which the name of a directory's entry is shown, or none if no path could name it.
-pub(super) fn shown(entry: &str) -> Option<String> {
-    let name: String = if is_nfc(entry) { entry.into() } else { entry.nfc().collect() };
+/// The form in which the name of a directory's entry is shown, borrowed if that is how it is spelled, or none if no path could name it.
+pub(super) fn shown(entry: &str) -> Option<Cow<'_, str>> {
+    let name: Cow<'_, str> = if is_nfc(entry) { entry.into() } else { entry.nfc().collect() };
     check_part(&name, entry).is_ok().then_some(name)
 }
 
