@@ -1,6 +1,8 @@
 # `just` lists the recipes. On a machine without just, `./run RECIPE` installs what is lacking and then does the same.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
+# What a recipe is given is in "$@" too.
+set positional-arguments
 
 # The tools that ./run installed are found here, by `just` alone as well.
 export PATH := justfile_directory() / "target/tools/bin" + ":" + env("PATH")
@@ -58,10 +60,11 @@ install: build
 demo: build
     scripts/demo
 
-# How fast it is, against other programs and a bare one: `just bench --list` says what there is, `just bench file --runs 3 --json FILE` runs some of it
+# How fast it is, against other programs and a bare one: `just bench --list` says what there is, `just bench file --runs 3 --json FILE` runs some of it, `just bench small` the small ones (criterion)
 [group('run')]
 bench *ARGUMENTS: build
-    target/release/transship-bench {{ ARGUMENTS }}
+    if [ "${1:-}" != small ]; then target/release/transship-bench "$@"; fi
+    if [ "${1:-small}" = small ]; then cargo bench --profile release --workspace --locked --bench small -- "${@:2}"; fi
 
 # From `package new` to a first answer of it, in each language
 [group('run')]

@@ -4,6 +4,7 @@
 //! - [`benchmarks`]: what is measured, a module each
 //! - [`contest`]: runs interleaved, the machine prepared before each, the result checked after each; [`report`]: tables and JSON
 //! - [`floor`]: the bare program; [`double`]: a node whose workers are native code; [`rivals`]: the other programs and their servers; [`nodes`]: real nodes; [`wire`]: a link with delay and loss; [`machine`]: memory, programs, processes
+//! - beside this program, `benches/small`: the pieces of a node by themselves, in one process and with criterion
 //!
 //! What always holds: what is compared runs in one interleaved sequence, results are verified outside of the time that is taken, and nothing is left running or lying about.
 
@@ -27,6 +28,10 @@ use clap::{Parser, Subcommand};
 
 use crate::benchmarks::BENCHMARKS;
 use crate::machine::Size;
+
+/// Those that run inside one process, which are another program (`bench/benches`): `just bench` tells them apart.
+const SMALL: &str = "small";
+const SMALL_ABOUT: &str = "what a transfer is made of, piece by piece, with criterion and its own arguments: `just bench small --help`";
 
 /// Measures transship against other programs, as far as they are installed, and against a bare program that does the same (the floor).
 #[derive(Debug, Parser)]
@@ -115,8 +120,8 @@ fn main() -> ExitCode {
         Some(Mode::FloorGet(get)) => floor::get(get),
         Some(Mode::Node(serve)) => double::serve(serve),
         None if arguments.list => {
-            for benchmark in BENCHMARKS {
-                println!("{:<10}{}", benchmark.name, benchmark.about);
+            for (name, about) in BENCHMARKS.iter().map(|benchmark| (benchmark.name, benchmark.about)).chain([(SMALL, SMALL_ABOUT)]) {
+                println!("{name:<10}{about}");
             }
             Ok(())
         }
@@ -133,6 +138,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for name in &arguments.names {
+        if name == SMALL {
+            bail!("the small benchmarks are a program of their own: `just bench small` runs them, and nothing else with them");
+        }
         if !BENCHMARKS.iter().any(|benchmark| benchmark.name == name) {
             bail!("there is no benchmark '{name}': --list shows which there are");
         }

@@ -105,6 +105,8 @@ pub struct Engine {
     engine: wasmtime::Engine,
     linker: Arc<Linker<Guest>>,
     prepared: Arc<Mutex<HashMap<String, ProcessPre<Guest>>>>,
+    /// Components that are being made ready. Whoever holds the turn of one does it, and those who want it too wait for that.
+    turns: Arc<Mutex<HashMap<String, Arc<Mutex<()>>>>>,
     /// Ends the epoch thread when the last engine is gone.
     _alive: Arc<()>,
 }
@@ -127,7 +129,7 @@ impl Engine {
         crate::host_api::add_to_linker(&mut linker).map_err(EngineError::Setup)?;
         let alive = Arc::new(());
         advance_epochs(&engine, Arc::downgrade(&alive))?;
-        Ok(Self { engine, linker: Arc::new(linker), prepared: Arc::default(), _alive: alive })
+        Ok(Self { engine, linker: Arc::new(linker), prepared: Arc::default(), turns: Arc::default(), _alive: alive })
     }
 
     /// The wasmtime engine, to make stores with.
@@ -140,14 +142,32 @@ impl Engine {
         self.prepared.lock().get(digest).cloned()
     }
 
-    /// Makes a component ready to be instantiated; quick when it was made ready before. `digest` identifies `bytes`. Compiling blocks.
+    /// Makes a component ready to be instantiated; quick when it was made ready before. `digest` identifies `bytes`. Compiling blocks, and so does waiting for another thread that is just compiling the same.
     ///
     /// # Errors
     /// [`EngineError::Component`] if it is not a component, or imports what this node does not offer; [`EngineError::Unserved`] if that is a part of WASI.
     pub(crate) fn prepare(&self, name: &str, digest: &str, bytes: &[u8]) -> Result<ProcessPre<Guest>, EngineError> {
-        if let Some(ready) = self.prepared.lock().get(digest) {
-            return Ok(ready.clone());
+        if let Some(ready) = self.prepared(digest) {
+            return Ok(ready);
         }
+        let turn = self.turns.lock().entry(digest.into()).or_default().clone();
+        let made = {
+            let _mine = turn.lock();
+            match self.prepared(digest) {
+                Some(ready) => Ok(ready),
+                None => self.compile(name, bytes).inspect(|ready| drop(self.prepared.lock().insert(digest.into(), ready.clone()))),
+            }
+        };
+        drop(turn);
+        // The last of those who waited.
+        let mut turns = self.turns.lock();
+        if turns.get(digest).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            turns.remove(digest);
+        }
+        made
+    }
+
+    fn compile(&self, name: &str, bytes: &[u8]) -> Result<ProcessPre<Guest>, EngineError> {
         let failed = |why| EngineError::Component { name: name.into(), why };
         let component = Component::new(&self.engine, bytes).map_err(failed)?;
         let unserved = crate::host_api::unserved(&self.engine, &component);
@@ -158,9 +178,7 @@ impl Engine {
             return Err(EngineError::Unserved { name: name.into(), imports: unserved.join(", "), hint });
         }
         let instance_pre = self.linker.instantiate_pre(&component).map_err(failed)?;
-        let ready = ProcessPre::new(instance_pre).map_err(failed)?;
-        self.prepared.lock().insert(digest.into(), ready.clone());
-        Ok(ready)
+        ProcessPre::new(instance_pre).map_err(failed)
     }
 }
 
@@ -239,4 +257,42 @@ fn advance_epochs(engine: &wasmtime::Engine, alive: Weak<()>) -> Result<(), Engi
         })
         .map(drop)
         .map_err(|error| EngineError::Setup(wasmtime::Error::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+    use crate::package::shelf::Shelf;
+
+    #[test]
+    fn a_component_that_several_want_at_once_is_compiled_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::init(&folder.path().join("home"), "alice").unwrap();
+        let shelf = Shelf::read(&home).unwrap();
+        let bytes = shelf.find("file-transfer:transship").unwrap().package.component("worker").unwrap();
+        let engine = Engine::new(&home.cache_path(), &Limits::default(), Compilation::Quick).unwrap();
+        let together = std::sync::Barrier::new(4);
+        let prepare = || {
+            together.wait();
+            // Where its code is: what is compiled twice is there twice.
+            engine.prepare("worker", "digest", bytes).unwrap().instance_pre().component().image_range().start as usize
+        };
+        let places: Vec<usize> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(prepare)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(places.iter().all(|place| Some(place) == places.first()), "{places:?}");
+        assert!(engine.turns.lock().is_empty(), "nobody has a turn any more");
+    }
+
+    #[test]
+    fn what_is_no_component_is_refused_to_each_who_asks() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::new(folder.path(), &Limits::default(), Compilation::Quick).unwrap();
+        for _ in 0..2 {
+            assert!(matches!(engine.prepare("none", "digest", b"nothing"), Err(EngineError::Component { .. })));
+        }
+        assert!(engine.turns.lock().is_empty(), "nobody has a turn any more");
+    }
 }

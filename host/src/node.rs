@@ -3,6 +3,7 @@
 //! [`Node::start`] reads the home (identity, peers, settings), loads the packages and starts their processes; [`Node::shutdown`] ends them. A node does nothing by itself: it carries messages between
 //! processes, its peers and its [`Client`]s. Whoever starts a node holds the home's lock, so no home is run twice.
 
+mod ahead;
 mod client;
 pub(crate) mod loading;
 pub(crate) mod packages;
@@ -35,6 +36,7 @@ pub use crate::process::ProcessInfo;
 use crate::router::Router;
 use crate::state::{StateError, StateStore};
 use crate::vfs::{Drive, VfsError};
+use ahead::Ahead;
 use loading::Loading;
 use packages::Loaded;
 
@@ -50,6 +52,9 @@ pub struct NodeOptions {
     pub limit: Option<u64>,
     /// What compiling the components is to be good at.
     pub compilation: Compilation,
+    /// Once it listens and its packages are loaded, it compiles in the background, one after another, what they hold and no process was made of yet, so that the first process of each is started as quickly as all
+    /// others. For nodes that run long: it takes some of both processor and memory, which a node that ends soon has no use for. False: a component is compiled when it is asked for.
+    pub prepare_ahead: bool,
     /// Components in whose place the program's own code runs.
     #[doc(hidden)]
     pub natives: Natives,
@@ -148,6 +153,7 @@ pub(crate) struct NodeInner {
     pub(crate) loading: Arc<Loading>,
     /// Packages that should run and don't, and why.
     failed: Mutex<HashMap<PackageId, String>>,
+    ahead: Ahead,
     /// Packages are loaded and stopped one at a time.
     changing: tokio::sync::Mutex<()>,
     listening: Mutex<Vec<SocketAddr>>,
@@ -179,7 +185,7 @@ impl Node {
     /// # Errors
     /// [`NodeError`].
     pub async fn start(home: &Home, options: NodeOptions) -> Result<Self, NodeError> {
-        let NodeOptions { limits, limit, compilation, natives } = options;
+        let NodeOptions { limits, limit, compilation, prepare_ahead, natives } = options;
         // Each takes a while, on a processor of its own if there is one.
         let (cache, engine_limits, home_of_packages) = (home.cache_path(), limits.clone(), home.clone());
         let engine = tokio::task::spawn_blocking(move || Engine::new(&cache, &engine_limits, compilation));
@@ -216,6 +222,7 @@ impl Node {
             packages: RwLock::default(),
             loading,
             failed: Mutex::default(),
+            ahead: Ahead::new(prepare_ahead),
             changing: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
             home: home.clone(),
@@ -242,6 +249,7 @@ impl Node {
     pub async fn listen(&self, address: SocketAddr) -> Result<SocketAddr, NodeError> {
         let bound = self.inner.links.listen(address).await.map_err(|why| NodeError::Listen { address, why })?;
         self.inner.listening.lock().push(bound);
+        ahead::begin(&self.inner);
         Ok(bound)
     }
 

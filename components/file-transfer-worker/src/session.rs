@@ -20,6 +20,7 @@ use file_transfer_types::types::{TransferError, TransferState};
 use file_transfer_types::worker;
 use transship_guest::address::{Address, ProcessId};
 use transship_guest::bindings::transship::host::timer;
+use transship_guest::debug;
 use transship_guest::message::{Blob, Completion, Message, Responder, Response, SendErrorKind, receive};
 
 use crate::claims::{COUNTERPART_PATIENCE, Claims};

@@ -123,6 +123,7 @@ async fn load_installed(node: Arc<NodeInner>, shelf: Arc<Shelf>, order: Vec<Pack
         () = node.ending.cancelled() => {}
     }
     drop(over);
+    node.ahead.look_again();
 }
 
 async fn load_one(node: &Arc<NodeInner>, shelf: &Arc<Shelf>, package: &PackageId, before: Vec<&PackageId>, places: &Semaphore) {

@@ -45,7 +45,7 @@ pub(crate) struct Loaded {
     manifest: Manifest,
     digest: String,
     grants: PackageGrants,
-    components: BTreeMap<String, ReadyComponent>,
+    pub(super) components: BTreeMap<String, ReadyComponent>,
     dependencies: Vec<PackageId>,
 }
 
@@ -188,6 +188,7 @@ pub(super) async fn start_package(node: &Arc<NodeInner>, package: &PackageId) ->
         }
         node.loading.end(next);
     }
+    node.ahead.look_again();
     result
 }
 

@@ -52,7 +52,9 @@ pub(crate) async fn run(context: &Context, args: &ServeArgs) -> Result<(), CliEr
     remove_leftovers(&home);
     let options = node_options(&home)?;
     let compilation = if args.quick_compile { Compilation::Quick } else { options.compilation };
-    let node = Node::start(&home, NodeOptions { limit: args.limit.or(options.limit), compilation, ..options }).await?;
+    // Who develops wants the processor for what has just changed.
+    let prepare_ahead = !args.quick_compile;
+    let node = Node::start(&home, NodeOptions { limit: args.limit.or(options.limit), compilation, prepare_ahead, ..options }).await?;
     // Before commands can connect: a node that listens is told by that from one that another command runs.
     let address = node.listen(args.listen.unwrap_or(home.settings().listen)).await?;
     let server = Server::bind(&home, &lock).map_err(|error| CliError::io(&home.control_path(), &error))?;
