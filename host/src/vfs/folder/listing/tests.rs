@@ -1,3 +1,5 @@
+//! Pages of directories with more entries than a page has: what they say, how often a directory is read for them, what is kept meanwhile.
+
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::Ordering;
