@@ -78,7 +78,6 @@ impl Streams {
             return;
         }
         let rate = u64::try_from(u128::from(self.arrived) * 1_000_000 / u128::from(took)).unwrap_or(u64::MAX);
-        transship_guest::info!("TRACE {} streams: rate {rate} delay {delay} took {took} under_way {under_way}", self.count);
         match self.trial.take() {
             Some(trial) if rate < trial.rate.saturating_add(trial.rate / 5) => {
                 self.next_trial = now.saturating_add(self.pause);
