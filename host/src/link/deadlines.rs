@@ -26,6 +26,8 @@ pub struct Deadlines {
     pub lane_idle: Duration,
     /// The pause before a lane that could not be opened is tried again; it doubles.
     pub lane_retry: Duration,
+    /// How long after a lane could not be opened none is opened beside those that there are, unless somebody waits.
+    pub lane_enough: Duration,
     /// How long those who wait for a lane do so while none becomes free, before more of them are opened.
     pub lane_wait: Duration,
     /// How long a closing node waits for what it has sent to be taken over there.
@@ -47,6 +49,7 @@ impl Default for Deadlines {
             lane_hold: Duration::from_secs(10),
             lane_idle: Duration::from_secs(60),
             lane_retry: Duration::from_millis(100),
+            lane_enough: Duration::from_secs(30),
             lane_wait: Duration::from_secs(1),
             drain: Duration::from_secs(5),
             linger: Duration::from_secs(1),

@@ -1,14 +1,17 @@
 //! The lanes of one link: which there are, which are idle, who waits for one, and what each has under way.
 //!
 //! Lanes are opened when somebody waits and none is idle: up to [`SHARED`], or as many as one conversation may use if these are more. Those who wait then share them in turn, since more connections would only cost more:
-//! unless the lanes stand still, with somebody at their end who does not take what they carry. Only the side that dialled the link can open them; the other asks. When a lane has ended on both sides, what it had not
+//! unless the lanes stand still, with somebody at their end who does not take what they carry. An idle lane is one that has written all it was given, which may still stand in the system's queues and be long on its way:
+//! so where all that are idle have messages under way, a conversation that may use more lanes than there are gets one of them, and one more is opened for what it sends next. Only the side that dialled the link can open them; the other asks. When a lane has ended on both sides, what it had not
 //! delivered is known exactly (see `protocol`), and is sent again over another lane, a few times.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::Head;
 use super::dial;
@@ -50,6 +53,8 @@ struct State {
     taken: u64,
     /// So many may be opened beyond what is usual, for those who wait now.
     beyond: usize,
+    /// When one could not be opened for the last time.
+    failed: Option<Instant>,
     closed: bool,
 }
 
@@ -68,6 +73,11 @@ impl State {
         self.idle.retain(|lane| !lane.ended.is_cancelled());
         let (place, _) = self.idle.iter().enumerate().rev().min_by_key(|(_, lane)| lane.ahead())?;
         Some(self.idle.remove(place))
+    }
+
+    /// Whether one more lane is worth having beside an idle one that has this many messages under way, for a conversation that may use `share`: not while none can be opened.
+    fn wants_another(&self, ahead: usize, share: usize, pause: Duration) -> bool {
+        ahead > 0 && self.lanes.len() + self.opening < share.min(MAX_LANES) && self.failed.is_none_or(|failed| failed.elapsed() >= pause)
     }
 
     /// How many lanes there may be for those who wait.
@@ -147,6 +157,12 @@ impl Lanes {
                 return Err(NoLane::Closed);
             }
             if let Some(lane) = state.take_idle() {
+                let another = state.wants_another(lane.ahead(), share, session.shared.deadlines.lane_enough);
+                state.opening += usize::from(another);
+                drop(state);
+                if another {
+                    Self::open_counted(session, 1);
+                }
                 return Ok(Taken { lane: Some(lane), state: lanes.0.clone() });
             }
             let (sender, receiver) = oneshot::channel();
@@ -189,6 +205,11 @@ impl Lanes {
             state.opening += count;
             count
         };
+        Self::open_counted(session, count);
+    }
+
+    /// Opens lanes that count as being opened already, or asks for them.
+    fn open_counted(session: &Arc<Session>, count: usize) {
         if session.remote.dialled {
             for _ in 0..count {
                 Self::open(session, false);
@@ -261,6 +282,7 @@ impl Lanes {
         let told = {
             let mut state = session.lanes.0.lock();
             state.opening = state.opening.saturating_sub(count);
+            state.failed = Some(Instant::now());
             let alive = state.lanes.values().any(|entry| !entry.ended_here && !entry.ended_there);
             if alive || state.opening > 0 { VecDeque::new() } else { std::mem::take(&mut state.waiting) }
         };

@@ -124,6 +124,41 @@ async fn any_number_of_conversations_shares_a_few_lanes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_whose_blobs_are_long_on_their_way_gets_as_many_lanes_as_it_may_use() {
+    const SHARE: usize = 8;
+    for asks in [false, true] {
+        let (alice, bob, proxy) = alice_and_bob().await;
+        alice.send("bob", request("other:p:q", ""), None).await.unwrap();
+        // With `asks`, the side that can't dial sends.
+        let (from, mut to) = if asks { (bob, alice) } else { (alice, bob) };
+        let (gate, name) = (to.gate("full:p:q", 0), if asks { "alice" } else { "bob" });
+        let mut sent = 0;
+        for lanes in 1..=SHARE {
+            soon(async {
+                while from.lanes(name).await < lanes {
+                    // So little that a lane has written it at once and is idle, though nothing of it is taken there.
+                    from.links.send(name, request("full:p:q", ""), blob(sent, 20_000), SHARE as u8).await.unwrap();
+                    sent += 1;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
+        }
+        for _ in 0..SHARE {
+            from.links.send(name, request("full:p:q", ""), blob(sent, 20_000), SHARE as u8).await.unwrap();
+            sent += 1;
+        }
+        gate.add_permits(sent);
+        let mut arrived = 0;
+        while arrived < sent {
+            let (head, blob) = to.message().await;
+            arrived += usize::from(head.target.to_string() == "full:p:q" && blob.is_some());
+        }
+        assert_eq!(proxy.count(), 1 + SHARE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lanes_that_stand_still_keep_nobody_waiting() {
     let (alice, mut bob, _proxy) = pair(Deadlines { lane_wait: Duration::from_millis(20), ..quick() }).await;
     let gates: Vec<_> = (0..10).map(|number| bob.gate(&format!("full{number}:p:q"), 0)).collect();
