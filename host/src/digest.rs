@@ -21,6 +21,8 @@ use crate::blob::{Blob, BlobError};
 const MAX_QUEUED_BYTES: u32 = 8 << 20;
 /// The most blobs that wait in a hasher's queue.
 const MAX_QUEUED_BLOBS: usize = 256;
+/// So many bytes in memory are digested where they are: handing them to another thread takes longer.
+pub(crate) const AT_ONCE: u64 = 16 << 10;
 /// How much of a file's range is in memory at once, and how often a dropped hasher is noticed. What was just read is still in the processor's own cache when it is digested.
 const PIECE: usize = 256 << 10;
 
@@ -171,6 +173,7 @@ impl Hasher {
         // The permits are kept with the blob in the queue, and given back by the thread that has digested it. A semaphore is never closed here, so
         // there is nothing else to fail with.
         let abandoned = |_| BlobError::Io("the digest was abandoned".into());
+        let small = blob.in_memory().is_some() && blob.length() <= AT_ONCE;
         let bytes = self.shared.bytes.acquire_many(permits(&blob)).await.map_err(abandoned)?;
         let place = self.shared.blobs.acquire().await.map_err(abandoned)?;
         let work = {
@@ -183,7 +186,11 @@ impl Hasher {
             queue.waiting.push_back(Work::Blob(blob));
             queue.state.take()
         };
-        self.start(work);
+        match work {
+            // Nothing else waits: whoever has the state works until nothing does.
+            Some(state) if small => Guard(&self.shared).0.work(state),
+            work => self.start(work),
+        }
         Ok(())
     }
 
@@ -201,7 +208,10 @@ impl Hasher {
             queue.waiting.push_back(Work::Digest(sender));
             queue.state.take()
         };
-        self.start(work);
+        // If no thread has the state, all that was added is digested already, and what is left is little.
+        if let Some(state) = work {
+            Guard(&self.shared).0.work(state);
+        }
         receiver.await.unwrap_or_else(|_| Err(BlobError::Io("the digest was abandoned".into())))
     }
 

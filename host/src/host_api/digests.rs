@@ -5,13 +5,17 @@ use wasmtime::component::Resource;
 use super::bindings::transship::host::blobs::BlobError;
 use super::bindings::transship::host::digests::{Algorithm, Host, HostHasher};
 use super::{BlobHandle, Guest};
-use crate::digest::Hasher;
+use crate::blocking::block;
+use crate::digest::{AT_ONCE, Hasher};
 
 impl Host for Guest {
     async fn digest(&mut self, algorithm: Algorithm, blob: Resource<BlobHandle>) -> wasmtime::Result<Result<Vec<u8>, BlobError>> {
         self.busy_epochs = 0;
         let blob = self.blob(&blob)?;
         let known = self.node.digests.clone();
+        if blob.in_memory().is_some() && blob.length() <= AT_ONCE {
+            return Ok(known.digest_blocking(algorithm.into(), &blob).map_err(Into::into));
+        }
         let digest = tokio::task::spawn_blocking(move || known.digest_blocking(algorithm.into(), &blob)).await?;
         Ok(digest.map_err(Into::into))
     }
@@ -22,7 +26,7 @@ impl Host for Guest {
         let (blob, known) = (self.blob(&blob)?, self.node.digests.clone());
         let found = if known.may_know(&blob) {
             let (blob, known) = (blob.clone(), known.clone());
-            tokio::task::spawn_blocking(move || known.find(algorithm.into(), &blob)).await?
+            block(move || known.find(algorithm.into(), &blob)).await?
         } else {
             None
         };

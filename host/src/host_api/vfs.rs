@@ -1,4 +1,4 @@
-//! `vfs`. What blocks on a disk runs on the threads that may block.
+//! `vfs`. What blocks on a disk runs on the threads that may block: the process goes there for it ([`block`]), and what takes as long as a file or a folder is large is handed over, so that the process can be ended meanwhile.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::bindings::transship::host::vfs::{
 use super::blobs::MAX_COPY;
 use super::{BlobHandle, DirectoryHandle, FileHandle, Guest};
 use crate::blob::Blob;
+use crate::blocking::block;
 use crate::capability::{Capability, Kind};
 use crate::process::Need;
 use crate::vfs::{self, Directory, File};
@@ -35,7 +36,7 @@ impl Guest {
             return Ok(Err(revoked()));
         }
         let file = handle.file.clone();
-        Ok(tokio::task::spawn_blocking(move || work(&file)).await?.map_err(Into::into))
+        Ok(block(move || work(&file)).await?.map_err(Into::into))
     }
 
     /// Calls a file's method that only looks at it: here, if it waits for nothing, since another thread costs many times such a call.
@@ -70,11 +71,32 @@ impl Guest {
             return Ok(Err(revoked()));
         }
         let (directory, drive) = (handle.directory.clone(), handle.directory.drive().to_owned());
+        let result = block(move || work(&directory)).await?;
+        Ok(result.map_err(|error| self.say(error, &drive)))
+    }
+
+    /// As [`Guest::with_directory`], for what may take long.
+    async fn hand_over<T: Send + 'static>(
+        &mut self,
+        directory: &Resource<DirectoryHandle>,
+        work: impl FnOnce(&Directory) -> Result<T, vfs::VfsError> + Send + 'static,
+    ) -> Outcome<T> {
+        self.busy_epochs = 0;
+        let handle = self.table.get(directory)?;
+        if !handle.capability.valid() {
+            return Ok(Err(revoked()));
+        }
+        let (directory, drive) = (handle.directory.clone(), handle.directory.drive().to_owned());
         let result = tokio::task::spawn_blocking(move || work(&directory)).await?;
-        Ok(result.map_err(|error| match error {
-            vfs::VfsError::NoRight(right, why) => VfsError::Denied(format!("{why}; {}", self.process.lacks(Need::Drive(&drive, Some(right))))),
+        Ok(result.map_err(|error| self.say(error, &drive)))
+    }
+
+    /// An error of a directory as the process is told of it: where it lacks a right, who could grant it.
+    fn say(&self, error: vfs::VfsError, drive: &str) -> VfsError {
+        match error {
+            vfs::VfsError::NoRight(right, why) => VfsError::Denied(format!("{why}; {}", self.process.lacks(Need::Drive(drive, Some(right))))),
             other => other.into(),
-        }))
+        }
     }
 
     /// Calls a directory's method for many things where blocking is allowed: if it can't be called at all, that is the result for each.
@@ -192,12 +214,17 @@ impl HostFile for Guest {
     }
 
     async fn digest(&mut self, this: Resource<FileHandle>, algorithm: Algorithm) -> Outcome<Vec<u8>> {
-        let known = self.node.digests.clone();
-        self.with_file(&this, move |file| {
+        self.busy_epochs = 0;
+        let handle = self.table.get(&this)?;
+        if !handle.capability.valid() {
+            return Ok(Err(revoked()));
+        }
+        let (file, known) = (handle.file.clone(), self.node.digests.clone());
+        let digest = tokio::task::spawn_blocking(move || {
             let blob = file.read_blob(0, file.length()?)?;
             known.digest_blocking(algorithm.into(), &blob).map_err(vfs::VfsError::Blob)
-        })
-        .await
+        });
+        Ok(digest.await?.map_err(Into::into))
     }
 
     async fn drop(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<()> {
@@ -282,7 +309,7 @@ impl HostDirectory for Guest {
     }
 
     async fn copy(&mut self, this: Resource<DirectoryHandle>, source: String, target: String) -> Outcome<()> {
-        self.with_directory(&this, move |directory| directory.copy(&source, &target)).await
+        self.hand_over(&this, move |directory| directory.copy(&source, &target)).await
     }
 
     async fn remove_file(&mut self, this: Resource<DirectoryHandle>, path: String) -> Outcome<()> {
@@ -290,7 +317,7 @@ impl HostDirectory for Guest {
     }
 
     async fn remove_directory(&mut self, this: Resource<DirectoryHandle>, path: String, recursive: bool) -> Outcome<()> {
-        self.with_directory(&this, move |directory| directory.remove_directory(&path, recursive)).await
+        self.hand_over(&this, move |directory| directory.remove_directory(&path, recursive)).await
     }
 
     async fn sync(&mut self, this: Resource<DirectoryHandle>) -> Outcome<()> {
