@@ -54,7 +54,7 @@ struct Settings {
     /// How often each is run: the medians count
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Of the large file: bytes, or with KiB, MiB or GiB [default: 1GiB; `sandbox`: 512MiB]
+    /// Of the large file: bytes, or with KiB, MiB or GiB [default: 1GiB; `file`: 1GiB, then 4GiB; `sandbox`: 512MiB]
     #[arg(long)]
     size: Option<Size>,
     /// How many files (`entries`)

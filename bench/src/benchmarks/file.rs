@@ -13,7 +13,7 @@ use super::Table;
 use crate::Settings;
 use crate::contest::{Contest, Contestant, Then};
 use crate::floor::{self, Digest};
-use crate::machine::{Server, program, timed};
+use crate::machine::{Server, Size, program, timed};
 use crate::nodes::{Node, acquaint, offer};
 use crate::report::{Unit, ratio, rounded};
 use crate::rivals::{Place, Rivals};
@@ -33,12 +33,20 @@ fn floor_of(digest: Digest) -> &'static str {
     }
 }
 
+/// What the file has, in MiB, unless somebody chooses.
+const SIZES: [u64; 2] = [1 << 10, 4 << 10];
+
 pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
+    let sizes = settings.size.map_or_else(|| SIZES.map(Size::mib).to_vec(), |size| vec![size]);
+    sizes.into_iter().map(|size| of_size(settings, size)).collect()
+}
+
+fn of_size(settings: &Settings, size: Size) -> anyhow::Result<Table> {
     let work = tempfile::tempdir_in(settings.folder()?)?;
     let served = work.path().join("served");
     std::fs::create_dir(&served)?;
     let source = served.join(NAME);
-    random_file(&source, settings.size().bytes());
+    random_file(&source, size.bytes());
     crate::machine::sync(&source)?;
 
     let bob = Node::start(work.path(), "bob", &[]);
@@ -85,14 +93,14 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
 
     let results = work.path().join("results");
     std::fs::create_dir(&results)?;
-    let contest = Contest { settings, folder: &results, bytes: settings.size().bytes(), then: Then::Remove };
+    let contest = Contest { settings, folder: &results, bytes: size.bytes(), then: Then::Remove };
     let rows = contest.run(contestants, |folder| match differ(&source, &folder.join(NAME)) {
         None => Ok(()),
         Some(how) => bail!("{how}"),
     })?;
 
-    let mut table = Table::new(format!("file: {} of random bytes over loopback, median of {}", settings.size(), settings.runs), Unit::Seconds);
-    table.bytes = Some(settings.size().bytes());
+    let mut table = Table::new(format!("file: {} of random bytes over loopback, median of {}", size, settings.runs), Unit::Seconds);
+    table.bytes = Some(size.bytes());
     table.rows = rows;
     table.absent = rivals.absent.clone();
     if carol.is_none() {
@@ -105,7 +113,7 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
         table.fact("memory of the other build's sender", bob.memory());
         table.fact("memory of the other build's receiver", alice.memory());
     }
-    Ok(vec![table])
+    Ok(table)
 }
 
 /// How close transship comes to the floor, what waiting for the disk costs, and how it does against each of the others.

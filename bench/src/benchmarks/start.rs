@@ -26,19 +26,19 @@ pub(super) fn run(settings: &Settings) -> anyhow::Result<Vec<Table>> {
     std::fs::write(alone.file("a file"), "content")?;
 
     let mut table = Table::new(format!("start: with compiled code in the cache, median of {}", settings.runs), Unit::Milliseconds);
-    let mut row = |name: &str, run: &dyn Fn() -> anyhow::Result<Duration>| {
-        let mut samples = Vec::new();
-        for _ in 0..settings.runs {
-            samples.push(run()?.as_secs_f64() * 1e3);
+    let rows: [(&str, &dyn Fn() -> anyhow::Result<Duration>); 5] = [
+        ("serve, until it takes connections", &|| connects(&alone)),
+        ("serve, until it has answered a command", &|| answers(&alone)),
+        ("list, with no node running", &|| timed(&mut alone.command(["list"]))),
+        ("list, of a running node", &|| running.timed(&["list"])),
+        ("--version", &|| running.timed(&["--version"])),
+    ];
+    table.rows = rows.iter().map(|(name, _)| Row { name: (*name).into(), samples: Vec::new(), synced: Vec::new() }).collect();
+    for _ in 0..settings.runs {
+        for ((_, run), row) in rows.iter().zip(&mut table.rows) {
+            row.samples.push(run()?.as_secs_f64() * 1e3);
         }
-        table.rows.push(Row { name: name.into(), samples, synced: Vec::new() });
-        Ok::<_, anyhow::Error>(())
-    };
-    row("serve, until it takes connections", &|| connects(&alone))?;
-    row("serve, until it has answered a command", &|| answers(&alone))?;
-    row("list, with no node running", &|| timed(&mut alone.command(["list"])))?;
-    row("list, of a running node", &|| running.timed(&["list"]))?;
-    row("--version", &|| running.timed(&["--version"]))?;
+    }
     size_of_binary(&mut table);
     Ok(vec![table])
 }
