@@ -26,7 +26,7 @@ use transship_guest::message::{Blob, Completion, Message, Responder, Response, S
 use crate::claims::{COUNTERPART_PATIENCE, Claims};
 use crate::clock::now;
 use crate::liveness::{Liveness, Silence};
-use crate::pace::Pace;
+use crate::pace::{BEGINNING, Pace};
 use crate::progress::Progress;
 pub(crate) use crate::wire::Context;
 use crate::wire::{Ask, acknowledgement, is_question, log_failure, send};
@@ -120,7 +120,7 @@ impl Session {
             counterpart: None,
             stash,
             ready,
-            pace: Pace::default(),
+            pace: Pace::new(started),
             liveness,
             claims: Claims::default(),
             tick,
@@ -193,8 +193,11 @@ impl Session {
         }
     }
 
-    /// Tells the counterpart where it stands, which its parent must hear.
+    /// Tells the counterpart where it stands, which its parent should hear; in the beginning only what it must.
     pub(crate) fn report_now(&mut self) {
+        if self.elapsed() < BEGINNING && !matches!(self.progress.state, TransferState::Restarted(_)) {
+            return;
+        }
         self.last_report = now();
         if self.counterpart.is_some() {
             let report = self.progress.for_counterpart();
@@ -233,10 +236,16 @@ impl Session {
         self.flush();
     }
 
-    /// The state has changed, which the parent must hear.
+    /// The state has changed, which the parent hears: of one that it was to come to, unless the next comes first.
     pub(crate) fn enter(&mut self, state: TransferState) {
+        let usual = matches!(state, TransferState::Transferring | TransferState::Verifying);
         self.progress.state = state;
-        self.pace.tell(self.progress.report());
+        let report = self.progress.report();
+        if usual {
+            self.pace.state(report)
+        } else {
+            self.pace.tell(report)
+        }
         self.flush();
     }
 
