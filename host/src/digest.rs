@@ -5,6 +5,7 @@
 //! blob that can't be read, every later call fails with its error. Dropping the hasher stops the work after the piece at hand.
 
 pub mod known;
+pub(crate) mod slices;
 
 use std::collections::VecDeque;
 use std::fmt;

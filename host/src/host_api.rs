@@ -27,7 +27,9 @@ use crate::capability::Capability;
 use crate::message::Address;
 use crate::node::NodeInner;
 use crate::process::Process;
+use crate::process::background::Background;
 use crate::process::pending::ReplyTo;
+use crate::turns::Turns;
 use crate::vfs::{Directory, File};
 
 mod bindings {
@@ -125,6 +127,10 @@ pub struct Guest {
     pub(crate) node: Arc<NodeInner>,
     pub(crate) process: Arc<Process>,
     pub(crate) memory: MemoryLimit,
+    /// What goes on beside it.
+    background: Background,
+    digesting: Turns,
+    syncing: Turns,
     lines: Arc<log::Lines>,
     wasi: wasi::Wasi,
     address: Address,
@@ -149,6 +155,9 @@ impl Guest {
         table.set_max_capacity(MAX_HANDLES);
         let memory = MemoryLimit { limit: process.memory_limit, used: 0, refused: false, process: process.clone() };
         Self {
+            background: Background::new(process.clone()),
+            digesting: node.turns.digests(),
+            syncing: node.turns.syncs(),
             node,
             process,
             memory,

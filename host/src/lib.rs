@@ -22,5 +22,6 @@ pub mod rights;
 mod router;
 pub mod state;
 pub mod ticket;
+mod turns;
 pub mod vfs;
 pub mod wit;

@@ -35,6 +35,7 @@ use crate::peers::{Peer, Peers, PeersError};
 pub use crate::process::ProcessInfo;
 use crate::router::Router;
 use crate::state::{StateError, StateStore};
+use crate::turns::NodeTurns;
 use crate::vfs::{Drive, VfsError};
 use ahead::Ahead;
 use loading::Loading;
@@ -142,6 +143,7 @@ pub(crate) struct NodeInner {
     pub(crate) natives: Natives,
     pub(crate) state: StateStore,
     pub(crate) digests: Arc<KnownDigests>,
+    pub(crate) turns: NodeTurns,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     /// Cancelled when the node ends.
@@ -214,6 +216,7 @@ impl Node {
             natives,
             state,
             digests: Arc::new(KnownDigests::new(home.digests_path())),
+            turns: NodeTurns::default(),
             places,
             tasks: TaskTracker::new(),
             ending: CancellationToken::new(),

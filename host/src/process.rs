@@ -7,6 +7,7 @@
 //! those who wait for its answers are told, its children are ended, its capabilities and all that was made from them end, and then its `on-exit` is carried out.
 
 mod asked;
+pub(crate) mod background;
 pub(crate) mod mailbox;
 pub(crate) mod pending;
 pub(crate) mod run;

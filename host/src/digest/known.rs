@@ -78,7 +78,7 @@ impl KnownDigests {
 
     /// The digest of a blob if it is a whole file whose digest is known. Blocks on the disk.
     pub fn find(&self, algorithm: Algorithm, blob: &Blob) -> Option<Vec<u8>> {
-        self.may_know(blob).then(|| self.find_at(algorithm, blob.stamp()?, SystemTime::now()))?
+        self.find_at(algorithm, self.stamp(blob)?, SystemTime::now())
     }
 
     /// The digest of a blob, remembered if it is a whole file. Blocks on the disk and the processor.
@@ -86,8 +86,7 @@ impl KnownDigests {
     /// # Errors
     /// [`BlobError::Changed`], [`BlobError::Io`].
     pub fn digest_blocking(&self, algorithm: Algorithm, blob: &Blob) -> Result<Vec<u8>, BlobError> {
-        let stamp = if self.may_know(blob) { blob.stamp() } else { None };
-        let Some(stamp) = stamp else { return digest_blocking(algorithm, blob) };
+        let Some(stamp) = self.stamp(blob) else { return digest_blocking(algorithm, blob) };
         let begun = SystemTime::now();
         if let Some(known) = self.find_at(algorithm, stamp, begun) {
             return Ok(known);
@@ -99,7 +98,12 @@ impl KnownDigests {
         Ok(digest)
     }
 
-    fn find_at(&self, algorithm: Algorithm, stamp: Stamp, now: SystemTime) -> Option<Vec<u8>> {
+    /// What tells a blob's content from any other, if its digest could be known. Blocks on the disk.
+    pub(super) fn stamp(&self, blob: &Blob) -> Option<Stamp> {
+        if self.may_know(blob) { blob.stamp() } else { None }
+    }
+
+    pub(super) fn find_at(&self, algorithm: Algorithm, stamp: Stamp, now: SystemTime) -> Option<Vec<u8>> {
         let mut state = self.state.lock();
         self.load(&mut state);
         state.uses += 1;
@@ -116,7 +120,7 @@ impl KnownDigests {
     }
 
     /// The digest of a file that was read from `begun` on, and whose stamp was this before and afterwards.
-    fn keep(&self, algorithm: Algorithm, stamp: Stamp, digest: &[u8], begun: SystemTime) {
+    pub(super) fn keep(&self, algorithm: Algorithm, stamp: Stamp, digest: &[u8], begun: SystemTime) {
         if !older(stamp, begun, SETTLED) {
             return;
         }

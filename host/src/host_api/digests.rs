@@ -5,19 +5,29 @@ use wasmtime::component::Resource;
 use super::bindings::transship::host::blobs::BlobError;
 use super::bindings::transship::host::digests::{Algorithm, Host, HostHasher};
 use super::{BlobHandle, Guest};
+use crate::blob::{self, Blob};
 use crate::blocking::block;
-use crate::digest::{AT_ONCE, Hasher};
+use crate::digest::{self, AT_ONCE, Hasher, slices};
+
+impl Guest {
+    /// The digest of a blob, for which the process waits. One that is done in a moment waits for nobody: a process has one such at a time.
+    pub(super) async fn digest_in_turns(&mut self, algorithm: digest::Algorithm, blob: Blob) -> wasmtime::Result<Result<Vec<u8>, blob::BlobError>> {
+        let known = self.node.digests.clone();
+        if blob.in_memory().is_some() && blob.length() <= AT_ONCE {
+            return Ok(known.digest_blocking(algorithm, &blob));
+        }
+        if blob.length() > slices::SLICE {
+            return Ok(slices::digest(known, self.digesting.clone(), algorithm, blob).await);
+        }
+        Ok(block(move || known.digest_blocking(algorithm, &blob)).await?)
+    }
+}
 
 impl Host for Guest {
     async fn digest(&mut self, algorithm: Algorithm, blob: Resource<BlobHandle>) -> wasmtime::Result<Result<Vec<u8>, BlobError>> {
         self.busy_epochs = 0;
         let blob = self.blob(&blob)?;
-        let known = self.node.digests.clone();
-        if blob.in_memory().is_some() && blob.length() <= AT_ONCE {
-            return Ok(known.digest_blocking(algorithm.into(), &blob).map_err(Into::into));
-        }
-        let digest = tokio::task::spawn_blocking(move || known.digest_blocking(algorithm.into(), &blob)).await?;
-        Ok(digest.map_err(Into::into))
+        Ok(self.digest_in_turns(algorithm.into(), blob).await?.map_err(Into::into))
     }
 
     /// One that is known is there before this returns.
@@ -31,13 +41,11 @@ impl Host for Guest {
             None
         };
         Ok(match found {
-            Some(digest) => {
-                let mut pending = self.process.pending.lock();
-                let operation = pending.next_number();
-                pending.complete(operation, Ok(digest));
-                operation
+            Some(digest) => self.background.done(Ok(digest)),
+            None => {
+                let digest = slices::digest(known, self.digesting.clone(), algorithm.into(), blob);
+                self.background.start(async move { digest.await.map_err(|error| error.to_string()) })
             }
-            None => super::messaging::start(&self.process, move || known.digest_blocking(algorithm.into(), &blob).map_err(|error| error.to_string())),
         })
     }
 }

@@ -1,6 +1,5 @@
 //! `messaging`.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -18,18 +17,6 @@ use crate::process::Process;
 use crate::process::mailbox::Item;
 use crate::process::pending::{Awaited, Due, Failure, Then};
 use crate::router::{Outgoing, RespondError, Router, Unsent};
-
-/// Begins work that blocks and returns its number; its result comes to the process as a completion.
-pub(super) fn start(process: &Arc<Process>, work: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static) -> u64 {
-    let operation = process.pending.lock().next_number();
-    let process = process.clone();
-    tokio::task::spawn_blocking(move || {
-        let outcome = work();
-        process.pending.lock().complete(operation, outcome);
-        process.mailbox.wake();
-    });
-    operation
-}
 
 /// Waits for a response. None: the process was told to forget what it waits for, which happens only when it ends.
 pub(crate) async fn await_response(router: &Router, process: &Process, mut response: oneshot::Receiver<Awaited>, deadline: Instant) -> Option<Awaited> {

@@ -19,8 +19,10 @@ use crate::vfs::{self, Directory, File};
 
 type Outcome<T> = wasmtime::Result<Result<T, VfsError>>;
 
+const REVOKED: &str = "the capability for this drive has been revoked";
+
 fn revoked() -> VfsError {
-    VfsError::Denied("the capability for this drive has been revoked".into())
+    VfsError::Denied(REVOKED.into())
 }
 
 impl Guest {
@@ -51,6 +53,16 @@ impl Guest {
             return Ok(look(&handle.file).map_err(Into::into));
         }
         self.with_file(file, look).await
+    }
+
+    /// Begins to bring something to the disk. Whether it still may is looked at when its turn has come.
+    fn start_to_sync(&mut self, capability: Capability, sync: impl FnOnce() -> Result<(), vfs::VfsError> + Send + 'static) -> u64 {
+        self.busy_epochs = 0;
+        let turns = self.syncing.clone();
+        self.background.start(async move {
+            let synced = turns.run(move || if capability.valid() { sync().map_err(|error| error.to_string()) } else { Err(REVOKED.into()) });
+            synced.await.map_err(|abandoned| abandoned.to_string())?.map(|()| Vec::new())
+        })
     }
 
     /// What `ask` finds out at once in a directory that may be used.
@@ -193,12 +205,9 @@ impl HostFile for Guest {
     }
 
     async fn start_sync(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<u64> {
-        let handle = self.table.get(&this)?;
-        if !handle.capability.valid() {
-            return Ok(super::messaging::start(&self.process, || Err("the capability for the drive was revoked".into())));
-        }
-        let file = handle.file.clone();
-        Ok(super::messaging::start(&self.process, move || file.sync().map(|()| Vec::new()).map_err(|error| error.to_string())))
+        let FileHandle { file, capability } = self.table.get(&this)?;
+        let (file, capability) = (file.clone(), capability.clone());
+        Ok(self.start_to_sync(capability, move || file.sync()))
     }
 
     async fn metadata(&mut self, this: Resource<FileHandle>) -> Outcome<Metadata> {
@@ -214,17 +223,10 @@ impl HostFile for Guest {
     }
 
     async fn digest(&mut self, this: Resource<FileHandle>, algorithm: Algorithm) -> Outcome<Vec<u8>> {
-        self.busy_epochs = 0;
-        let handle = self.table.get(&this)?;
-        if !handle.capability.valid() {
-            return Ok(Err(revoked()));
-        }
-        let (file, known) = (handle.file.clone(), self.node.digests.clone());
-        let digest = tokio::task::spawn_blocking(move || {
-            let blob = file.read_blob(0, file.length()?)?;
-            known.digest_blocking(algorithm.into(), &blob).map_err(vfs::VfsError::Blob)
-        });
-        Ok(digest.await?.map_err(Into::into))
+        let whole = self.with_file(&this, |file| file.read_blob(0, file.length()?)).await?;
+        let Ok(whole) = whole else { return Ok(whole.map(|_| Vec::new())) };
+        let digest = self.digest_in_turns(algorithm.into(), whole).await?;
+        Ok(digest.map_err(|error| vfs::VfsError::Blob(error).into()))
     }
 
     async fn drop(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<()> {
@@ -377,12 +379,9 @@ impl HostDirectory for Guest {
     }
 
     async fn start_sync_all(&mut self, this: Resource<DirectoryHandle>) -> wasmtime::Result<u64> {
-        let handle = self.table.get(&this)?;
-        if !handle.capability.valid() {
-            return Ok(super::messaging::start(&self.process, || Err("the capability for the drive was revoked".into())));
-        }
-        let directory = handle.directory.clone();
-        Ok(super::messaging::start(&self.process, move || directory.sync_all().map(|()| Vec::new()).map_err(|error| error.to_string())))
+        let DirectoryHandle { directory, capability } = self.table.get(&this)?;
+        let (directory, capability) = (directory.clone(), capability.clone());
+        Ok(self.start_to_sync(capability, move || directory.sync_all()))
     }
 
     async fn free_space(&mut self, this: Resource<DirectoryHandle>) -> Outcome<u64> {

@@ -22,6 +22,9 @@ pub struct Deadlines {
     pub stall: Duration,
     /// How often the receiver of a blob whose target has no room says that it is still there. Less than half of `stall`.
     pub lane_hold: Duration,
+    /// How long the other side may take to say that it has done with a lane that ended here. Until then what was under way there is kept, to be sent again, and one that never says so has the link ended. It answers over
+    /// the link at once, but for what the link is just writing: more than the longest frame takes on a slow line.
+    pub lane_end: Duration,
     /// How long a lane may be idle in both directions before its dialler closes it.
     pub lane_idle: Duration,
     /// The pause before a lane that could not be opened is tried again; it doubles.
@@ -47,6 +50,7 @@ impl Default for Deadlines {
             dead_after: Duration::from_secs(30),
             stall: Duration::from_secs(60),
             lane_hold: Duration::from_secs(10),
+            lane_end: Duration::from_secs(180),
             lane_idle: Duration::from_secs(60),
             lane_retry: Duration::from_millis(100),
             lane_enough: Duration::from_secs(30),
@@ -60,7 +64,7 @@ impl Default for Deadlines {
 impl Deadlines {
     /// How often a link looks at its clocks: often enough for the shortest of what it watches.
     pub(super) fn tick(&self) -> Duration {
-        let shortest = self.ping_after.min(self.dead_after).min(self.stall).min(self.lane_idle);
+        let shortest = self.ping_after.min(self.dead_after).min(self.stall).min(self.lane_end).min(self.lane_idle);
         (shortest / 4).clamp(Duration::from_millis(10), Duration::from_secs(5))
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Head;
 use super::conversation::Slot;
+use super::resident::Share;
 use super::session::Session;
 use crate::blob::Blob;
 
@@ -30,6 +31,8 @@ pub(super) struct Job {
     slot: Option<Slot>,
     /// The blob could not be read: it is acknowledged like others, and never sent again.
     pub(super) void: bool,
+    /// Its part of the link's memory, given back with the job.
+    _share: Option<Share>,
     _counted: Counted,
 }
 
@@ -59,10 +62,10 @@ impl Drop for Counted {
 }
 
 impl Job {
-    pub(super) fn new(session: &Session, head: Head, blob: Blob, slot: Slot) -> Box<Self> {
+    pub(super) fn new(session: &Session, head: Head, blob: Blob, slot: Slot, share: Option<Share>) -> Box<Self> {
         session.jobs.0.fetch_add(1, Ordering::AcqRel);
         let counted = Counted { jobs: session.jobs.clone(), quieter: session.quieter.clone() };
-        Box::new(Self { head, blob, tries: 0, slot: Some(slot), void: false, _counted: counted })
+        Box::new(Self { head, blob, tries: 0, slot: Some(slot), void: false, _share: share, _counted: counted })
     }
 
     pub(super) fn may_try_again(&self) -> bool {

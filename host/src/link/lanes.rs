@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::Head;
 use super::dial;
 use super::lane::{Condition, Job, Lane};
-use super::protocol::{Frame, MAX_LANES, Violation};
+use super::protocol::{Code, Frame, MAX_LANES, Violation};
 use super::session::Session;
 
 /// So many lanes serve any number of conversations.
@@ -36,7 +36,8 @@ pub(super) enum NoLane {
 #[derive(Debug)]
 struct Entry {
     lane: Arc<Lane>,
-    ended_here: bool,
+    /// Since when, in the session's time.
+    ended_here: Option<u64>,
     ended_there: bool,
 }
 
@@ -283,7 +284,7 @@ impl Lanes {
             let mut state = session.lanes.0.lock();
             state.opening = state.opening.saturating_sub(count);
             state.failed = Some(Instant::now());
-            let alive = state.lanes.values().any(|entry| !entry.ended_here && !entry.ended_there);
+            let alive = state.lanes.values().any(|entry| entry.ended_here.is_none() && !entry.ended_there);
             if alive || state.opening > 0 { VecDeque::new() } else { std::mem::take(&mut state.waiting) }
         };
         for waiting in told {
@@ -305,7 +306,7 @@ impl Lanes {
         }
         let (lane, jobs) = Lane::new(session, number);
         let lane = Arc::new(lane);
-        state.lanes.insert(number, Entry { lane: lane.clone(), ended_here: false, ended_there: false });
+        state.lanes.insert(number, Entry { lane: lane.clone(), ended_here: None, ended_there: false });
         Some((lane, jobs))
     }
 
@@ -364,7 +365,7 @@ impl Lanes {
             let mut state = session.lanes.0.lock();
             state.idle.retain(|idle| idle.number != lane.number);
             if let Some(entry) = state.lanes.get_mut(&lane.number) {
-                entry.ended_here = true;
+                entry.ended_here = Some(session.now());
             }
             state.closed
         };
@@ -380,7 +381,7 @@ impl Lanes {
         let lane = {
             let mut state = session.lanes.0.lock();
             match state.lanes.get(&number) {
-                Some(entry) if entry.ended_here && entry.ended_there => state.lanes.remove(&number).map(|entry| entry.lane),
+                Some(entry) if entry.ended_here.is_some() && entry.ended_there => state.lanes.remove(&number).map(|entry| entry.lane),
                 _ => None,
             }
         };
@@ -390,9 +391,13 @@ impl Lanes {
         Self::open_more(session);
     }
 
-    /// Ends lanes that stand still in the middle of something, and those that nobody needs.
+    /// Ends lanes that stand still in the middle of something, and those that nobody needs; and the link, if the other side has not done with a lane long after it ended here.
     pub(super) fn tick(&self, session: &Session) {
         let lanes: Vec<Arc<Lane>> = self.0.lock().lanes.values().map(|entry| entry.lane.clone()).collect();
+        if let Some((number, waited)) = self.unconfirmed(session) {
+            let why = format!("{} has not said that it is done with lane {number}, which ended {} s ago", session.peer, waited.as_secs());
+            return session.close(why, Some(Code::Closing));
+        }
         for lane in lanes {
             match lane.condition(session) {
                 Condition::Stalled => {
@@ -405,6 +410,16 @@ impl Lanes {
                 Condition::Idle | Condition::Fine => {}
             }
         }
+    }
+
+    /// A lane that ended here too long ago, and not there.
+    fn unconfirmed(&self, session: &Session) -> Option<(u32, Duration)> {
+        let deadline = session.shared.deadlines.lane_end;
+        // Its answer takes its turn with all that is limited.
+        let patience = if session.ways.received.limited() || session.ways.sent.limited() { deadline * 10 } else { deadline };
+        let state = self.0.lock();
+        let ended = state.lanes.iter().filter(|(_, entry)| !entry.ended_there).filter_map(|(number, entry)| Some((*number, session.since(entry.ended_here?))));
+        ended.max_by_key(|(_, waited)| *waited).filter(|(_, waited)| *waited > patience)
     }
 
     /// How many lanes there are.

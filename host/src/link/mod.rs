@@ -45,6 +45,7 @@ mod listen;
 mod peer;
 mod places;
 mod protocol;
+mod resident;
 mod session;
 #[cfg(test)]
 mod tests;

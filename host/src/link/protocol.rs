@@ -47,6 +47,7 @@
 //! A lane's messages are taken one after another, and for each (delivered, refused or void) the receiver sends lane-delivered over the link. A lane's end is announced by each side
 //! with lane-ended over the link, once it will take nothing more from that lane; who doesn't have the lane answers with lane-ended. As the link keeps order, a sender
 //! that has lane-ended knows exactly which messages were not taken, and sends them again over another lane. Nothing is delivered twice and nothing in part.
+//! Who does not announce it within three minutes of the other side's announcement loses the link (goodbye `closing`): what may have to be sent again is kept until then.
 //!
 //! # Flow control
 //!

@@ -19,6 +19,7 @@ use super::lanes::{Lanes, NoLane};
 use super::limit::Ways;
 use super::peer::Shared;
 use super::protocol::{Code, Frame, Goodbye, MAX_FRAME, MAX_INLINE_BLOB, MAX_LANES, Token, Violation, cost};
+use super::resident::Resident;
 use super::told::Told;
 use super::windows::{Closed, Windows};
 use super::{Deliver, Head, HeadKind, Refusal};
@@ -87,6 +88,7 @@ pub(super) struct Session {
     pub(super) told: Told,
     pub(super) lanes: Lanes,
     conversations: Conversations,
+    resident: Resident,
     pub(super) jobs: Arc<Jobs>,
     pub(super) ways: Ways,
     urgent: mpsc::Sender<Frame>,
@@ -117,6 +119,7 @@ impl Session {
             told: Told::default(),
             lanes: Lanes::default(),
             conversations: Conversations::default(),
+            resident: Resident::default(),
             jobs: Arc::default(),
             urgent,
             control,
@@ -189,11 +192,15 @@ impl Session {
     pub(super) async fn send(self: &Arc<Self>, head: &Head, blob: Option<&Blob>, lanes: u8) -> Result<(), SendFailure> {
         match blob {
             Some(blob) if blob.length() > MAX_INLINE_BLOB => {
-                let slot = tokio::select! {
-                    slot = self.conversations.slot(&head.source, &head.target, lanes) => slot,
+                let room = async {
+                    let slot = self.conversations.slot(&head.source, &head.target, lanes).await;
+                    self.resident.share(head, blob).await.map(|share| (slot, share))
+                };
+                let (slot, share) = tokio::select! {
+                    room = room => room?,
                     () = self.closed.cancelled() => return Err(SendFailure::Closed),
                 };
-                self.start(Job::new(self, head.clone(), blob.clone(), slot), lanes.into()).await
+                self.start(Job::new(self, head.clone(), blob.clone(), slot, share), lanes.into()).await
             }
             blob => self.send_inline(head, blob).await,
         }

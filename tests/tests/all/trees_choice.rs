@@ -16,6 +16,8 @@ fn patterns_choose_what_takes_part() {
         plant(&bob.file("photos").join(name), name.len() as u64, 0o644);
         plant(&alice.scratch().join("out").join(name), name.len() as u64, 0o644);
     }
+    let patterns = alice.scratch().join("patterns");
+    fs::write(&patterns, "# pictures\n\n*.jpg\n!a.jpg\ndrafts/\n").unwrap();
     for (number, (patterns, expected)) in [
         (&["--include", "*.jpg"][..], &["!odd.jpg", "a.jpg", "b/c.jpg", "b/drafts/d.jpg", "drafts.jpg", "drafts/e.jpg"][..]),
         (&["--include", "*.jpg", "--exclude", "drafts/"], &["!odd.jpg", "a.jpg", "b/c.jpg", "drafts.jpg"]),
@@ -28,6 +30,10 @@ fn patterns_choose_what_takes_part() {
         (&["--include", "/b/**/*.jpg"], &["b/c.jpg", "b/drafts/d.jpg"]),
         (&["--include", "*.jpg", "--exclude", "!odd*"], &["a.jpg", "b/c.jpg", "b/drafts/d.jpg", "drafts.jpg", "drafts/e.jpg"]),
         (&["--include", "nothing"], &[]),
+        // The last that matches counts.
+        (&["--include", "*", "--exclude", "*.jpg", "--exclude", "b", "--include", "a.jpg"], &["a.jpg", "a.txt"]),
+        (&["--exclude-from", patterns.to_str().unwrap()], &["a.jpg", "a.txt", "b/c.txt", "b/raw/f.CR2"]),
+        (&["--exclude-from", patterns.to_str().unwrap(), "--exclude", "a.*"], &["b/c.txt", "b/raw/f.CR2"]),
     ]
     .into_iter()
     .enumerate()

@@ -6,6 +6,7 @@
 //! Memory is bounded at both sides, however many entries there are: the sender remembers the pages that the receiver may still ask about, and the receiver is never more than so many ahead. What is done with leaves numbers only; of
 //! folders, those are kept that are not done with.
 
+mod digests;
 mod filter;
 pub(crate) mod receive;
 pub(crate) mod send;

@@ -2,7 +2,7 @@
 //!
 //! It gives only what it has listed: a receiver can name entries of pages that it got, and nothing else. Each blob comes with the digest of its bytes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use file_transfer_types::errors::{Side, from_blob, from_vfs};
 use file_transfer_types::names::{self, shown};
@@ -16,6 +16,7 @@ use transship_guest::drive::{Directory, File, FileKind, Metadata, OpenFlags, ope
 use transship_guest::hex;
 use transship_guest::message::{Blob, Completion, Responder, Response, respond_json, set_lanes};
 
+use super::digests::{Digests, QUESTIONS};
 use super::filter::Filter;
 use super::walk::Walk;
 use super::{PACK, PAGES_AHEAD, PAGES_KEPT, algorithm};
@@ -44,7 +45,7 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
         set_lanes(counterpart, session.settings.streams);
     }
     session.enter(TransferState::Transferring);
-    let mut sending = Sending { session, root, walk, pages: VecDeque::new(), next: 0, ended: false, open: None, digesting: BTreeMap::new() };
+    let mut sending = Sending { session, root, walk, pages: VecDeque::new(), next: 0, ended: false, open: None, digests: Digests::default() };
     loop {
         if let Some(outcome) = sending.step()? {
             sending.session.told_by_counterpart = true;
@@ -73,7 +74,7 @@ struct Sending<'a> {
     /// The file of which a part was given last.
     open: Option<(u32, u32, File)>,
     /// Who waits for which digest.
-    digesting: BTreeMap<u64, Responder>,
+    digests: Digests<Responder>,
 }
 
 /// How a transfer ended.
@@ -104,7 +105,7 @@ impl Sending<'_> {
                 };
                 answer(&responder, given);
             }
-            Event::Asked(InternalRequest::DigestOf(asked), responder) => self.start_digest(&asked, responder),
+            Event::Asked(InternalRequest::DigestOf(asked), responder) => self.digest_of(asked, responder),
             Event::Told(InternalRequest::Chunk(_)) => {
                 let error = TransferError::InvalidRequest("this is a tree: its files are asked for with 'files' and 'part'".into());
                 log_failure("a refusal", respond_json(&InternalResponse::Chunk(Err(error))));
@@ -207,29 +208,49 @@ impl Sending<'_> {
         Ok(hex::encode(&digest))
     }
 
-    fn start_digest(&mut self, asked: &FileRequest, responder: Responder) {
-        let begun = self.listed(asked.page, asked.file).and_then(|entry| {
-            let file = self.open_listed(entry)?;
-            let fail = |error| from_vfs(error, &entry.path, Side::Provider);
-            if !same(&file.metadata().map_err(fail)?, entry) {
-                return Err(TransferError::Changed(shown(&entry.path)));
+    fn digest_of(&mut self, asked: FileRequest, responder: Responder) {
+        match self.digests.ask(asked, responder) {
+            Ok(()) => self.begin_digests(),
+            Err(responder) => {
+                let busy = TransferError::Busy(format!("{} computes the digests of files for {QUESTIONS} questions of this transfer", self.session.our.node));
+                answer(&responder, (InternalResponse::DigestOf(Err(busy)), None));
             }
-            let all = file.read_blob(0, entry.size).map_err(fail)?;
-            Ok(digests::start_digest(algorithm(self.session.settings.digest), &all))
-        });
-        match begun {
-            Ok(operation) => {
-                self.digesting.insert(operation, responder);
-            }
-            Err(error) => answer(&responder, (InternalResponse::DigestOf(Err(error)), None)),
         }
     }
 
-    fn digested(&mut self, completion: Completion) {
-        if let Some(responder) = self.digesting.remove(&completion.operation) {
-            let digest = completion.outcome.map(|digest| hex::encode(&digest)).map_err(TransferError::Unreadable);
-            answer(&responder, (InternalResponse::DigestOf(digest), None));
+    /// Begins as many digests as may be computed at a time.
+    fn begin_digests(&mut self) {
+        while let Some(wanted) = self.digests.next() {
+            match self.start_digest(wanted.of) {
+                Ok(operation) => self.digests.begun(operation, wanted),
+                Err(error) => answer_all(&self.digests.over(wanted), &Err(error)),
+            }
         }
+    }
+
+    fn start_digest(&self, asked: FileRequest) -> Result<u64, TransferError> {
+        let entry = self.listed(asked.page, asked.file)?;
+        let file = self.open_listed(entry)?;
+        let fail = |error| from_vfs(error, &entry.path, Side::Provider);
+        if !same(&file.metadata().map_err(fail)?, entry) {
+            return Err(TransferError::Changed(shown(&entry.path)));
+        }
+        let all = file.read_blob(0, entry.size).map_err(fail)?;
+        Ok(digests::start_digest(algorithm(self.session.settings.digest), &all))
+    }
+
+    fn digested(&mut self, completion: Completion) {
+        if let Some(responders) = self.digests.done(completion.operation) {
+            answer_all(&responders, &completion.outcome.map(|digest| hex::encode(&digest)).map_err(TransferError::Unreadable));
+            self.begin_digests();
+        }
+    }
+}
+
+/// The same to all who asked for a digest.
+fn answer_all(responders: &[Responder], digest: &Result<String, TransferError>) {
+    for responder in responders {
+        answer(responder, (InternalResponse::DigestOf(digest.clone()), None));
     }
 }
 

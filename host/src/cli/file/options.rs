@@ -39,7 +39,7 @@ pub(crate) struct TransferArgs {
     retries: Option<u32>,
     /// How much a second at most, from 1K [default: as much as the line takes]
     #[arg(long, value_name = "RATE", value_parser = parse_limit)]
-    limit: Option<u64>,
+    pub(super) limit: Option<u64>,
 }
 
 fn parse_limit(text: &str) -> Result<u64, String> {
@@ -77,8 +77,8 @@ impl TransferArgs {
     }
 
     /// Whether anything was chosen that a segmented store does not know.
-    pub(super) fn beyond_conflict(&self) -> bool {
-        let other = TransferOptions { conflict: None, ..self.options(false) };
+    pub(super) fn beyond_store(&self) -> bool {
+        let other = TransferOptions { conflict: None, limit: None, ..self.options(false) };
         other != TransferOptions::default()
     }
 }
@@ -140,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn a_store_in_segments_knows_the_conflict_policy_only() {
-        assert!(!parse(&["--on-conflict", "skip"]).unwrap().beyond_conflict());
-        assert!(parse(&["--streams", "2"]).unwrap().beyond_conflict());
+    fn a_store_in_segments_knows_the_conflict_policy_and_the_limit_only() {
+        assert!(!parse(&["--on-conflict", "skip", "--limit", "2K"]).unwrap().beyond_store());
+        assert!(parse(&["--streams", "2"]).unwrap().beyond_store());
     }
 }

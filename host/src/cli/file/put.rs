@@ -31,12 +31,12 @@ pub(crate) struct PutArgs {
     source: PathBuf,
     /// The node, and the name there (the same if empty; in a folder if it ends with '/')
     #[arg(value_name = "NODE:[NAME]")]
-    target: Remote,
+    pub(super) target: Remote,
     /// How many bytes will come from standard input: shows percent, and if another number comes, nothing is stored
     #[arg(long, value_name = "SIZE", value_parser = parse_size, conflicts_with = "folder")]
-    size: Option<u64>,
+    pub(super) size: Option<u64>,
     #[command(flatten)]
-    transfer: TransferArgs,
+    pub(super) transfer: TransferArgs,
     #[command(flatten)]
     tree: TreeArgs,
 }
@@ -69,8 +69,8 @@ pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliErro
             return Err(CliError::usage("standard input has no name")
                 .hint(format!("say what to call it: {}", quoted_text(&format!("{}:{}NAME", args.target.node, args.target.name)))));
         }
-        Source::Stdin if args.transfer.beyond_conflict() => {
-            return Err(CliError::usage("standard input is stored in segments, for which only --on-conflict can be chosen")
+        Source::Stdin if args.transfer.beyond_store() => {
+            return Err(CliError::usage("standard input is stored in segments, for which only --on-conflict and --limit can be chosen")
                 .hint("write it to a file first, and send that"));
         }
         Source::Stdin if args.transfer.on_conflict == Some(ConflictPolicy::Newer) => {
@@ -83,7 +83,7 @@ pub(crate) async fn run(context: &Context, args: &PutArgs) -> Result<(), CliErro
         Source::File(_, typed) => args.target.name_for(typed),
     };
     let work = async |connection: &Connection| match &source {
-        Source::Stdin => store::run(context, connection, &args.target.node, &name, args.size, args.transfer.on_conflict).await,
+        Source::Stdin => store::run(context, connection, &name, args).await,
         Source::File(file, _) => put(context, args, connection, file, &name).await,
     };
     context.with_node(work).await

@@ -15,6 +15,8 @@ use transship::control::ControlError;
 use transship::message::{Address, Content};
 
 use super::display::Display;
+use super::pace::Pace;
+use super::put::PutArgs;
 use crate::cli::Context;
 use crate::cli::connect::{Connection, body_of, read_response, unexpected};
 use crate::cli::error::{CliError, Kind};
@@ -23,8 +25,6 @@ use crate::cli::wire::{
     ConflictPolicy, DigestAlgorithm, Request, Response, StoreInfo, StoreResult, StoreSegment, StoreState, StoreStatus, TransferState, TransferSummary,
 };
 
-/// Bytes in a segment: large enough that the wait for each answer costs little on a long way.
-const SEGMENT: usize = 4 << 20;
 /// What has come is sent after so long, though it makes no whole segment: a store without segments expires.
 const LINGER: Duration = Duration::from_secs(5);
 /// How long the other node may take to write a segment, and at the end to verify and publish.
@@ -34,18 +34,25 @@ const STOP_TIME: Duration = Duration::from_secs(15);
 /// How long a cancel may take.
 const CANCEL_TIME: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(
-    context: &Context,
-    connection: &Connection,
-    node: &str,
-    name: &str,
-    size: Option<u64>,
-    conflict: Option<ConflictPolicy>,
-) -> Result<(), CliError> {
+pub(super) async fn run(context: &Context, connection: &Connection, name: &str, args: &PutArgs) -> Result<(), CliError> {
+    let (node, size) = (args.target.node.as_str(), args.size);
     let mut interrupts = Interrupts::listen()?;
     let mut display = Display::new(&context.ui, name, node, size, false).in_steps();
     let manager = Connection::manager_of(node)?;
-    let mut store = Store { connection, manager, node, name, size, conflict, file_id: None, sent: 0, bytes: 0, digest: String::new(), sending: None };
+    let mut store = Store {
+        connection,
+        manager,
+        node,
+        name,
+        size,
+        conflict: args.transfer.on_conflict,
+        pace: Pace::new(args.transfer.limit),
+        file_id: None,
+        sent: 0,
+        bytes: 0,
+        digest: String::new(),
+        sending: None,
+    };
     let begun = Instant::now();
     let stored = tokio::select! {
         stored = store.all(tokio::io::stdin(), &mut display) => stored,
@@ -87,6 +94,7 @@ struct Store<'a> {
     name: &'a str,
     size: Option<u64>,
     conflict: Option<ConflictPolicy>,
+    pace: Pace,
     /// None until the first segment is answered.
     file_id: Option<String>,
     /// How many segments.
@@ -111,7 +119,7 @@ impl Store<'_> {
     /// Sends all of `input`. Returns the last answer.
     async fn all<R: AsyncRead + Unpin>(&mut self, mut input: R, display: &mut Display<'_>) -> Result<StoreStatus, CliError> {
         let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        let mut segment = read_segment(&mut input).await?;
+        let mut segment = read_segment(&mut input, self.pace.size()).await?;
         loop {
             digest.update(&segment.bytes);
             self.bytes += segment.bytes.len() as u64;
@@ -120,22 +128,23 @@ impl Store<'_> {
             }
             self.check_size(false)?;
             // The next is read while this one is on its way.
-            let (status, next) = tokio::try_join!(self.send(Some(segment.bytes), None), read_segment(&mut input))?;
-            if self.sent == 1 {
-                self.begun(&status, display)?;
-            }
-            if status.state == StoreState::Stored {
-                // The name is taken, and is to be left alone.
+            let size = self.pace.size();
+            let (stored, next) = tokio::try_join!(self.send_all(segment.bytes, display), read_segment(&mut input, size))?;
+            if let Some(status) = stored {
                 return Ok(status);
             }
-            display.progress(&status.file_id, status.bytes, self.size, &TransferState::Transferring)?;
             segment = next;
         }
         self.check_size(true)?;
         self.digest = data_encoding::HEXLOWER.encode(digest.finish().as_ref());
         let info = StoreInfo { name: self.name.into(), size: self.bytes, digest: self.digest.clone(), conflict: self.conflict };
+        // What was read as one segment may be too much for one by now.
+        let rest = segment.bytes.split_off(segment.bytes.len().saturating_sub(self.pace.size()));
+        if let Some(status) = self.send_all(segment.bytes, display).await? {
+            return Ok(status);
+        }
         let first = self.sent == 0;
-        let status = self.send(Some(segment.bytes), Some(StoreResult::Store(info))).await?;
+        let status = self.send(Some(rest), Some(StoreResult::Store(info))).await?;
         if first {
             self.begun(&status, display)?;
         }
@@ -144,6 +153,22 @@ impl Store<'_> {
             StoreState::Stored => Ok(status),
             state => Err(unexpected(&self.manager, &format!("the store is {state:?}"))),
         }
+    }
+
+    /// Sends what was read, in as many segments as it takes at this pace. Some: it is stored already, since the name is taken and is to be left alone.
+    async fn send_all(&mut self, mut bytes: Bytes, display: &mut Display<'_>) -> Result<Option<StoreStatus>, CliError> {
+        while !bytes.is_empty() {
+            let segment = bytes.split_to(self.pace.size().min(bytes.len()));
+            let status = self.send(Some(segment), None).await?;
+            if self.sent == 1 {
+                self.begun(&status, display)?;
+            }
+            if status.state == StoreState::Stored {
+                return Ok(Some(status));
+            }
+            display.progress(&status.file_id, status.bytes, self.size, &TransferState::Transferring)?;
+        }
+        Ok(None)
     }
 
     /// The other node has given it an id.
@@ -168,6 +193,12 @@ impl Store<'_> {
     }
 
     async fn send(&mut self, bytes: Option<Bytes>, result: Option<StoreResult>) -> Result<StoreStatus, CliError> {
+        let length = bytes.as_ref().map_or(0, Bytes::len);
+        // What carries nothing, as a cancel, waits for nothing.
+        if length > 0 {
+            let at = self.pace.may_go(Instant::now().into_std(), length);
+            tokio::time::sleep_until(at.into()).await;
+        }
         self.sent += 1;
         // With the first, so that a name that will not do is known before the bytes are moved.
         let (name, conflict) = if self.sent == 1 && result.is_none() { (Some(self.name.into()), self.conflict) } else { (None, None) };
@@ -176,7 +207,12 @@ impl Store<'_> {
         let content = Content { blob, ..body_of(&Request::Store(segment))? };
         let (client, manager) = (self.connection.client.clone(), self.manager.clone());
         self.sending = Some(tokio::spawn(async move { client.request(&manager, content, SEGMENT_TIME, &[]).await }));
-        self.answer().await
+        let begun = Instant::now();
+        let status = self.answer().await?;
+        if length > 0 {
+            self.pace.answered(length, begun.elapsed());
+        }
+        Ok(status)
     }
 
     /// Waits for the answer to what was sent last.
@@ -220,11 +256,11 @@ struct Segment {
 }
 
 /// Reads until the segment is full, the input ends, or what there is has waited long enough.
-async fn read_segment<R: AsyncRead + Unpin>(input: &mut R) -> Result<Segment, CliError> {
-    let mut bytes = BytesMut::with_capacity(SEGMENT);
+async fn read_segment<R: AsyncRead + Unpin>(input: &mut R, size: usize) -> Result<Segment, CliError> {
+    let mut bytes = BytesMut::with_capacity(size);
     let mut deadline = None;
-    while bytes.len() < SEGMENT {
-        let room = SEGMENT - bytes.len();
+    while bytes.len() < size {
+        let room = size - bytes.len();
         let mut limited = (&mut *input).take(room as u64);
         let read = limited.read_buf(&mut bytes);
         let read = match deadline {
@@ -245,16 +281,17 @@ async fn read_segment<R: AsyncRead + Unpin>(input: &mut R) -> Result<Segment, Cl
 
 #[cfg(test)]
 mod tests {
+    use super::super::pace::MOST;
     use super::*;
     use tokio::io::AsyncWriteExt as _;
 
     #[tokio::test]
     async fn an_input_becomes_full_segments_and_a_last_one_that_may_be_empty() {
-        for (length, expected) in [(0, vec![0]), (1, vec![1]), (SEGMENT, vec![SEGMENT, 0]), (SEGMENT + 1, vec![SEGMENT, 1])] {
+        for (length, expected) in [(0, vec![0]), (1, vec![1]), (MOST, vec![MOST, 0]), (MOST + 1, vec![MOST, 1])] {
             let input: Vec<u8> = (0..length).map(|n| n as u8).collect();
             let (mut rest, mut found, mut all) = (&input[..], Vec::new(), Vec::new());
             loop {
-                let segment = read_segment(&mut rest).await.unwrap();
+                let segment = read_segment(&mut rest, MOST).await.unwrap();
                 found.push(segment.bytes.len());
                 all.extend_from_slice(&segment.bytes);
                 if segment.last {
@@ -271,10 +308,10 @@ mod tests {
         let (mut writer, mut reader) = tokio::io::duplex(64);
         writer.write_all(b"some").await.unwrap();
         let begun = Instant::now();
-        let segment = read_segment(&mut reader).await.unwrap();
+        let segment = read_segment(&mut reader, MOST).await.unwrap();
         assert_eq!((&segment.bytes[..], segment.last), (&b"some"[..], false));
         assert!(begun.elapsed() >= LINGER && begun.elapsed() < LINGER * 2);
         drop(writer);
-        assert!(read_segment(&mut reader).await.unwrap().last);
+        assert!(read_segment(&mut reader, MOST).await.unwrap().last);
     }
 }

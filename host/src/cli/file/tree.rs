@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args};
 use transship::rights::Rights;
 
 use super::display::Display;
+use super::filter::FilterArgs;
 use super::follow::{self, Job};
 use crate::cli::Context;
 use crate::cli::connect::Connection;
@@ -29,20 +30,16 @@ pub(crate) struct TreeArgs {
     /// Like -r, and make symbolic links anew, and give folders the times and permissions of the source too, as files have them anyway
     #[arg(long, short)]
     archive: bool,
-    /// Only files that match, as in .gitignore: '*.jpg', '/top/**'; may be given several times
-    #[arg(long, value_name = "GLOB", requires = "folder", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    include: Vec<String>,
-    /// Leave out what matches, a folder with all that is in it; may be given several times
-    #[arg(long, value_name = "GLOB", requires = "folder", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    exclude: Vec<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// What to do with symbolic links, which are never followed [default: skip; keep with -a]
     #[arg(long, value_name = "POLICY", value_enum, requires = "folder")]
     links: Option<LinkPolicy>,
     /// Compare by digest what has the same size, whatever its time
-    #[arg(long, requires = "folder")]
+    #[arg(long, short, requires = "folder")]
     checksum: bool,
     /// Move nothing, and say what would be new, changed, unchanged
-    #[arg(long, requires = "folder")]
+    #[arg(long, short = 'n', requires = "folder")]
     dry_run: bool,
 }
 
@@ -54,9 +51,7 @@ impl TreeArgs {
 
     /// In the words of the package.
     fn options(&self) -> TreeOptions {
-        // What begins with '!' or '#' means something else there.
-        let included = self.include.iter().map(|glob| if glob.starts_with(['!', '#']) { format!("\\{glob}") } else { glob.clone() });
-        let filter: Vec<String> = included.chain(self.exclude.iter().map(|glob| format!("!{glob}"))).collect();
+        let filter = self.filter.globs();
         TreeOptions {
             filter: Some(filter).filter(|filter| !filter.is_empty()),
             links: self.links.or(self.archive.then_some(LinkPolicy::Keep)),
@@ -189,13 +184,15 @@ mod tests {
     fn every_option_arrives() {
         let words = ["-r", "--exclude", "*.o", "--include", "*.jpg", "--include", "!x", "--links", "skip", "--checksum", "--dry-run"];
         let expected = TreeOptions {
-            filter: Some(["*.jpg", "\\!x", "!*.o"].map(str::to_owned).to_vec()),
+            filter: Some(["!*.o", "*.jpg", "\\!x"].map(str::to_owned).to_vec()),
             links: Some(LinkPolicy::Skip),
             checksum: Some(true),
             dry_run: Some(true),
             folders: None,
         };
         assert_eq!(parse(&words).unwrap().options(), expected);
+        let short = parse(&["-rcn"]).unwrap().options();
+        assert_eq!((short.checksum, short.dry_run), (Some(true), Some(true)));
     }
 
     #[test]
@@ -212,7 +209,9 @@ mod tests {
 
     #[test]
     fn what_is_about_folders_needs_one() {
-        for words in [&["--include", "x"][..], &["--exclude", "x"], &["--links", "keep"], &["--checksum"], &["--dry-run"], &["-r", "--exclude", ""]] {
+        for words in
+            [&["--include", "x"][..], &["--exclude", "x"], &["--links", "keep"], &["--checksum"], &["-c"], &["--dry-run"], &["-n"], &["-r", "--exclude", ""]]
+        {
             let error = parse(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words:?}");
             assert!(words[0] == "-r" || error.to_string().contains("--recursive"), "{error}");

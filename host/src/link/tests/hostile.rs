@@ -1,5 +1,7 @@
 //! What strangers and dishonest peers can do.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
@@ -188,4 +190,75 @@ async fn answers_that_nobody_reads_do_not_pile_up() {
     let flood = async { while raw.stream.write_all(&many).await.is_ok() && raw.stream.flush().await.is_ok() {} };
     soon(flood).await;
     assert!(bob.lost().await.contains("does not read"));
+}
+
+/// Bytes of which it can be seen from outside whether somebody keeps them.
+struct Kept(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Takes all that comes over a lane and says nothing. Counts the messages.
+async fn swallow(mut lane: TlsStream<TcpStream>, count: Arc<AtomicUsize>) {
+    let mut piece = vec![0; 1 << 20];
+    while let Ok(Some(Frame::LaneMessage(head))) = read_frame(&mut lane, MAX_FRAME, || ()).await {
+        count.fetch_add(1, Ordering::SeqCst);
+        let mut rest = head.blob.unwrap().length;
+        while rest > 0 {
+            let Ok(length) = lane.read_u32_le().await else { return };
+            if lane.read_exact(&mut piece[..length as usize]).await.is_err() {
+                return;
+            }
+            rest -= u64::from(length);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_blobs_and_never_says_so_holds_little_of_our_memory_and_then_nothing() {
+    let deadlines = Deadlines { stall: Duration::from_millis(500), lane_end: Duration::from_millis(500), ..quick() };
+    let mut bob = Node::start("bob", deadlines).await;
+    let mallory = Identity::generate("mallory").unwrap();
+    bob.meet_key("mallory", mallory.key(), nowhere().await);
+    let mut raw = Raw::connect(&mallory, &bob, 1).await;
+    let (count, memory) = (Arc::new(AtomicUsize::new(0)), Arc::new(bytes(1, 4 << 20)));
+    // Half a gigabyte, over as many lanes as mallory likes.
+    let sending: Vec<_> = (0..128)
+        .map(|number| {
+            let (links, content) = (bob.links.clone(), Blob::from_bytes(bytes::Bytes::from_owner(Kept(memory.clone())), None));
+            tokio::spawn(async move { links.send("mallory", request("target:p:q", &number.to_string()), Some(content), 255).await })
+        })
+        .collect();
+    let mut lanes = 0;
+    let text = loop {
+        match raw.next().await.expect("a goodbye") {
+            Frame::WantLanes(wanted) => {
+                for _ in 0..wanted {
+                    lanes += 1;
+                    let mut lane = raw_tls(&mallory, &bob).await;
+                    soon(greet(&mut lane, Hello { version: VERSION, instance: 1, lane: Some((raw.welcome.token, lanes)) })).await.unwrap();
+                    tokio::spawn(swallow(lane, count.clone()));
+                }
+            }
+            Frame::Goodbye(goodbye) => break goodbye.text,
+            _ => {}
+        }
+    };
+    assert!(text.contains("has not said that it is done with lane"), "{text}");
+    // What a link may have under way, and the first of the conversation.
+    let taken = count.load(Ordering::SeqCst);
+    assert!((1..=9).contains(&taken), "{taken} blobs were given");
+    bob.lost_after_doubts().await;
+    for sending in sending {
+        let _ = soon(sending).await.unwrap();
+    }
+    soon(async {
+        while Arc::strong_count(&memory) > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
