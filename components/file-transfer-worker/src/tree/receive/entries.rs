@@ -2,14 +2,14 @@
 
 use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::names;
-use file_transfer_types::protocol::{EntryKind, FileRequest, FilesRequest, TreeEntry, TreePage};
+use file_transfer_types::protocol::{EntryKind, FileRequest, TreeEntry, TreePage};
 use file_transfer_types::types::{ConflictPolicy, LinkPolicy, TransferError};
 use transship_guest::drive::{Directory, FileKind, Metadata, VfsError};
 
-use super::contents::Comparison;
+use super::compare::Comparison;
 use super::folders::Folder;
 use super::plan::{self, How, Verdict};
-use super::{Page, Receiving, Todo};
+use super::{Group, Page, Receiving, Todo};
 use crate::receive::publish::{Published, name_it};
 use crate::tree::{FILES, PACK};
 
@@ -167,25 +167,25 @@ impl Receiving<'_> {
         size <= u64::from(self.chunk).min(PACK)
     }
 
-    /// Puts the files of a page that are to be fetched on the list: small ones in groups, the others one by one.
+    /// Puts the files of a page that are to be fetched on the list: small ones in groups, the others one by one. What of a group is asked for at a time is decided then.
     fn group(&mut self, number: u32) {
         let Some(page) = self.pages.get(&number) else { return };
         let (mut files, mut bytes) = (Vec::new(), 0);
         for (&file, &how) in &page.how {
             let Some(entry) = page.entries.get(file as usize) else { continue };
             if !self.is_small(entry.size) {
-                self.todo.push_back(Todo::Large(FileRequest { page: number, file }, how));
+                self.todo.push_back(Todo::Large(FileRequest { page: number, file }, how, 0));
                 continue;
             }
             if files.len() >= FILES || (!files.is_empty() && bytes + entry.size > u64::from(self.chunk).min(PACK)) {
-                self.todo.push_back(Todo::Files(FilesRequest { page: number, files: std::mem::take(&mut files) }, bytes));
+                self.todo.push_back(Todo::Files(Group::new(number, std::mem::take(&mut files))));
                 bytes = 0;
             }
             files.push(file);
             bytes += entry.size;
         }
         if !files.is_empty() {
-            self.todo.push_back(Todo::Files(FilesRequest { page: number, files }, bytes));
+            self.todo.push_back(Todo::Files(Group::new(number, files)));
         }
     }
 
@@ -195,7 +195,7 @@ impl Receiving<'_> {
         if let Some(page) = self.pages.get_mut(&of.page) {
             page.how.insert(of.file, how);
         }
-        let todo = if self.is_small(size) { Todo::Files(FilesRequest { page: of.page, files: vec![of.file] }, size) } else { Todo::Large(of, how) };
+        let todo = if self.is_small(size) { Todo::Files(Group::new(of.page, vec![of.file])) } else { Todo::Large(of, how, 0) };
         self.todo.push_back(todo);
     }
 }
