@@ -9,7 +9,7 @@ use transship_guest::hex;
 use transship_guest::message::Completion;
 
 use super::asks::Question;
-use super::plan::{self, Verdict};
+use super::plan;
 use super::{Receiving, Todo};
 use crate::tree::algorithm;
 
@@ -134,7 +134,7 @@ impl Receiving<'_> {
         let comparison = self.comparing.swap_remove(place);
         if equal {
             if let Some(entry) = self.entry(comparison.of) {
-                self.settle(&entry, Verdict::Unchanged);
+                self.equal(&entry, comparison.there.as_ref());
             }
             self.done(comparison.of);
         } else {

@@ -137,6 +137,7 @@ impl Receiving<'_> {
                 page.left += 1;
                 self.todo.push_back(Todo::Compare(of, found));
             }
+            Verdict::Unchanged => self.equal(entry, found.as_ref()),
             verdict => {
                 if let Some(how) = self.settle(entry, verdict) {
                     page.left += 1;
@@ -154,7 +155,6 @@ impl Receiving<'_> {
                 self.tally.plan(entry.size);
                 return Some(how);
             }
-            // It was compared.
             Verdict::Unchanged | Verdict::Compare => self.tally.unchanged(),
             Verdict::Skip => self.tally.skipped(),
             Verdict::Fail(error) => self.tally.failed(&entry.path, error),

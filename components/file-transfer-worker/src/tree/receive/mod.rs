@@ -1,9 +1,10 @@
 //! The receiving side of a tree: it drives. It asks for the entries, makes the folders, finds out which files it lacks, asks for these, and gives them their names when they are safe.
 //!
-//! [`asks`] knows what was asked, [`entries`], [`contents`] and [`compare`] deal with the answers, [`plan`] decides about a file, [`stage`] and [`large`] hold what waits for its name, [`folders`] what is to be like its source at the end,
+//! [`asks`] knows what was asked, [`entries`], [`contents`] and [`compare`] deal with the answers, [`plan`] decides about a file, [`alike`] deals with those that are equal, [`stage`] and [`large`] hold what waits for its name, [`folders`] what is to be like its source at the end,
 //! [`tally`] counts, [`end`] says what is left of it all. What fails with one file is told at the end and harms no other; what ends the transfer leaves
 //! the files that have their names, and nothing half-done: the same request goes on from there, since what is equal is not moved again.
 
+mod alike;
 mod asks;
 mod compare;
 mod contents;
@@ -23,6 +24,7 @@ use file_transfer_types::names;
 use file_transfer_types::options::Tree;
 use file_transfer_types::protocol::{FileRequest, InternalRequest, InternalResponse, TreeEntry, TreePage};
 use file_transfer_types::types::{TransferError, TransferState, TransferSummary};
+use transship_guest::bindings::transship::host::vfs::FileSettings;
 use transship_guest::drive::{Directory, Metadata};
 use transship_guest::message::{Blob, Completion, SendErrorKind};
 
@@ -116,6 +118,8 @@ struct Receiving<'a> {
     top: Option<TreeEntry>,
     /// Whether that may be changed: a drive's root is nothing that another node decides about.
     sets_top: bool,
+    /// What is to be set of files that are equal.
+    settings: Vec<FileSettings>,
     /// The last sync, of all names.
     last_sync: Option<u64>,
     /// The sender has ended: since when that is known, and the error if it has not said why.
@@ -172,6 +176,7 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
             folders: Folders::default(),
             top: None,
             sets_top: tree.folders && (job.ask.is_some() || !target.path.is_empty()),
+            settings: Vec::new(),
             last_sync: None,
             gone: None,
         };
@@ -197,6 +202,8 @@ impl Receiving<'_> {
                 self.ask()?;
             }
             let all_here = self.all_here();
+            // Before the folders that they are in get their permissions.
+            self.set_all();
             if let Some(root) = &self.root {
                 self.stage.sync(root, all_here);
             }
