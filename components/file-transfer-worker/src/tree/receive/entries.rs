@@ -117,7 +117,7 @@ impl Receiving<'_> {
         let replace =
             is_link && (policy == ConflictPolicy::Overwrite || (policy == ConflictPolicy::Newer && found.is_some_and(|found| found.modified < entry.modified)));
         let made = match (found, policy) {
-            (Some(_), _) if replace => replace_link(root, &entry.path, target).map(Published::As),
+            (Some(_), _) if replace => replace_link(root, &entry.path, target, &self.stage.link_name()).map(Published::As),
             (Some(_), ConflictPolicy::Skip) => Ok(Published::Skipped),
             (Some(_), ConflictPolicy::Newer) if is_link => Ok(Published::Skipped),
             (_, policy) => make_link(root, &entry.path, target, if policy == ConflictPolicy::Rename { policy } else { ConflictPolicy::Fail }),
@@ -206,11 +206,11 @@ fn make_link(root: &Directory, path: &str, target: &str, policy: ConflictPolicy)
     name_it(name, policy, |name, _| root.make_link(&beside(folder, name), target))
 }
 
-/// Replaces a link by another, at once.
-fn replace_link(root: &Directory, path: &str, target: &str) -> Result<String, VfsError> {
+/// Replaces a link by another, at once. Until then it has the name `hidden`, which is this transfer's alone.
+fn replace_link(root: &Directory, path: &str, target: &str, hidden: &str) -> Result<String, VfsError> {
     let (folder, _) = names::split(path);
     // In the same folder: what a link says is relative to it.
-    let waiting = beside(folder, &format!("{}link", names::HIDDEN));
+    let waiting = beside(folder, hidden);
     match root.remove_file(&waiting) {
         Ok(()) | Err(VfsError::NotFound(_)) => {}
         Err(error) => return Err(error),

@@ -108,6 +108,8 @@ impl Large {
             if let Some(why) = restarted {
                 warn!("{}: starting over: {why}", entry.path);
             }
+            // So that it is found again, whatever happens.
+            stage.make(root)?;
             let durable = Durable::new(there.ranges.clone(), now());
             (Sink::Journaled { partial: Box::new(partial), place, durable }, there.ranges)
         } else {
@@ -280,8 +282,8 @@ impl Large {
         Ok(Next::Wait)
     }
 
-    /// It does not get its name: leaves nothing, or, if it is to be kept, what a later attempt goes on with.
-    pub(super) fn give_up(mut self, root: &Directory, stage: &Stage, keep: bool) {
+    /// It does not get its name: leaves nothing, or, if it is to be kept, what a later attempt goes on with. Whether it leaves something.
+    pub(super) fn give_up(mut self, root: &Directory, stage: &Stage, keep: bool) -> bool {
         match &mut self.sink {
             Sink::Staged(_, number) => stage.discard(root, *number),
             Sink::Journaled { partial, place, durable } if keep && !partial.is_empty() => {
@@ -289,9 +291,11 @@ impl Large {
                 if let Err(error) = saved {
                     warn!("{}: some of what has arrived will have to be fetched again: {error:?}", place.path());
                 }
+                return true;
             }
             Sink::Journaled { partial, place, .. } => partial.remove(place),
         }
+        false
     }
 }
 

@@ -140,10 +140,10 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
         root.zip(stem(slot).ok()).is_some_and(|(root, stem)| matches!(root.find(&Stage::path(&stem)), Ok(Some(_))))
     };
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
-    let stage = Stage::new(&stem(slot)?);
+    let mut stage = Stage::new(&stem(slot)?);
     let outcome = (|| {
-        if let Some(root) = &target.root {
-            stage.remove(root);
+        if let Some(root) = target.root.as_ref().filter(|_| !tree.dry_run) {
+            stage.clear(root)?;
         }
         if let Some((to, request)) = &job.ask {
             receive::ask(session, to, request)?;
