@@ -1,6 +1,6 @@
 //! Nodes that send trees and keep no rules: nothing gets out of the folder that it is for, and nothing is seen that was not verified.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use transship_tests::blake3_of;
@@ -56,10 +56,12 @@ fn honest(entries: &[Value], wish: &Wish) -> Option<(Value, Vec<u8>)> {
 fn send(siege: &Siege, options: &Value, mut answer: impl FnMut(&Wish) -> Option<(Value, Vec<u8>)>) -> Value {
     let mut link = siege.link();
     let target = json!({"node": "mallory", "process": process(FAKE)});
-    let tree = json!({"filter": null, "links": options["links"], "checksum": null, "dry-run": null, "folders": null});
+    let tree = json!({"filter": null, "links": options["links"], "checksum": options["checksum"], "dry-run": null, "folders": null});
     let mut options = options.clone();
     options["tree"] = tree;
-    options.as_object_mut().unwrap().remove("links");
+    for of_tree in ["links", "checksum"] {
+        options.as_object_mut().unwrap().remove(of_tree);
+    }
     let request = json!({"upload": {"name": "in", "target": target, "is-requestor": false, "local": null, "slot": null, "size": null, "options": options}});
     let begun = link.ask_json(MANAGER, 1, &request);
     link.took_all();
@@ -228,6 +230,28 @@ fn what_does_not_fit_its_digest_or_its_length_is_never_seen() {
 fn honest_once(entries: &[Value], wish: &Wish) -> Option<(Value, Vec<u8>)> {
     let behind = wish.body.get("page").is_some_and(|number| *number != 0);
     honest(if behind { &[] } else { entries }, wish)
+}
+
+#[test]
+fn small_files_are_compared_many_at_a_time() {
+    const MANY: usize = 40;
+    let siege = Siege::lay("list,read,write");
+    let entries: Vec<Value> = (0..MANY).map(|number| file(&number.to_string(), 8)).collect();
+    std::fs::create_dir_all(siege.bob.file("in")).unwrap();
+    for number in 0..MANY {
+        std::fs::write(siege.bob.file(&format!("in/{number}")), CONTENT).unwrap();
+    }
+    let mut asked = BTreeSet::new();
+    let end = send(&siege, &json!({"checksum": true, "timeout": 2000}), |wish| {
+        // Nothing is answered until all are asked for; then they are asked for again.
+        if let Some(file) = wish.body.get("digest-of") {
+            asked.insert(file["file"].as_u64().unwrap());
+            return if asked.len() < MANY { None } else { honest_once(&entries, wish) };
+        }
+        honest_once(&entries, wish)
+    });
+    let tree = &end["finished"]["ok"]["tree"];
+    assert_eq!((&tree["changed"], &tree["failed"], &end["finished"]["ok"]["size"]), (&MANY.into(), &0.into(), &0.into()), "their times alone: {end}");
 }
 
 /// With a wrong bit.
