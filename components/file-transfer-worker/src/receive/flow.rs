@@ -4,7 +4,8 @@
 //! three places: in flight, waiting to be asked for again, or received. How much is in flight the [`Window`] says, and how soon the next may be asked for the [`Rate`], if there is a limit.
 //!
 //! What did not come in time is put back and cut anew by the window of that moment: what was too much for the line would be too much again. It counts against the retries if nothing else came meanwhile; a line that brings something
-//! is slow and not dead. So a sender that is gone ends the transfer after as many time-outs as there may be, and one that keeps something back ends it so when all else is there.
+//! is slow and not dead. So a sender that is gone ends the transfer after as many time-outs as there may be, and one more for what was asked for before the last that
+//! came; and one that keeps something back ends it so when all else is there.
 
 use std::collections::BTreeMap;
 
