@@ -31,7 +31,7 @@ pub use error::VfsError;
 pub(crate) use error::words;
 pub use file::{File, MAX_READ};
 pub use lent::WORKING;
-pub use many::{FilePack, MAX_MANY, MAX_PACK, NewFile, NewName};
+pub use many::{FilePack, FileSettings, MAX_MANY, MAX_PACK, NewFile, NewName};
 pub use memory::ENTRY_COST;
 pub use name::RelativePath;
 

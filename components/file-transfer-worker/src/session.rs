@@ -87,6 +87,8 @@ pub(crate) struct Session {
     pub(crate) progress: Progress,
     /// The counterpart said how it ended: it needs not be told.
     pub(crate) told_by_counterpart: bool,
+    /// How long the other node took for its first answer, in microseconds: no more than that is the line's delay. None: not known.
+    pub(crate) delay: Option<u64>,
     /// The counterpart was told how it ended, and has not said that it knows.
     telling: bool,
     parent: Address,
@@ -115,6 +117,7 @@ impl Session {
             busy: false,
             progress,
             told_by_counterpart: false,
+            delay: None,
             telling: false,
             parent,
             counterpart: None,

@@ -76,6 +76,8 @@ impl Stopped {
         match path.strip_suffix(PARTIAL) {
             Some(stem) if files.find(&format!("{stem}{JOURNAL}"))?.is_some() => Ok(None),
             Some(_) => Ok(Some(Self { bytes: size, journal: None, kept: path })),
+            // Beside a large file of a tree that is kept: that is shown, and this goes with it.
+            None if crate::listing::entries(files, &path, None)?.0.is_empty() => Ok(None),
             None => Ok(Some(Self { bytes: bytes_in(files, &path)?, journal: None, kept: path })),
         }
     }
@@ -113,9 +115,27 @@ impl Stopped {
         for path in [&self.kept, &format!("{stem}{JOURNAL}")] {
             told(path, files.remove_file(path));
         }
+        self.remove_empty_stages(files);
         // Folders that were made for it, as far as nothing else is in them.
         let made = self.journal.iter().flat_map(|journal| journal.header.made.iter().rev());
         made.take_while(|folder| files.remove_directory(folder, false).is_ok()).count();
+    }
+
+    /// A large file of a tree is kept somewhere below the tree's hidden folder, which is there as long as it.
+    fn remove_empty_stages(&self, files: &Directory) {
+        let Some(whose) = hidden::whose_is(&self.kept) else { return };
+        let (folder, _) = names::split(&self.kept);
+        for above in [""].into_iter().chain(names::ancestors(folder)) {
+            // They stand together, and come next in the order of names.
+            let entries = crate::listing::entries(files, above, Some(&format!("{HIDDEN}{whose}"))).map_or_else(|_| Vec::new(), |(entries, _)| entries);
+            for name in entries.into_iter().map(|entry| entry.name).take_while(|name| hidden::whose_is(name) == Some(whose)) {
+                let path = if above.is_empty() { name } else { format!("{above}/{name}") };
+                if path.ends_with(TREE) {
+                    // Others of the same transfer may still be kept: then the next attempt is not told of them, and begins anew.
+                    let _ = files.remove_directory(&path, false);
+                }
+            }
+        }
     }
 
     /// What the owner is told of it in the log.

@@ -7,7 +7,8 @@ use wasmtime::component::Resource;
 use super::bindings::transship::host::digests::Algorithm;
 use super::bindings::transship::host::standard;
 use super::bindings::transship::host::vfs::{
-    DirectoryEntry, DirectoryPage, FileContent, FileKind, FilePack, Host, HostDirectory, HostFile, Metadata, NewFile, NewName, OpenFlags, VfsError,
+    DirectoryEntry, DirectoryPage, FileContent, FileKind, FilePack, FileSettings, Host, HostDirectory, HostFile, Metadata, NewFile, NewName, OpenFlags,
+    VfsError,
 };
 use super::blobs::MAX_COPY;
 use super::{BlobHandle, DirectoryHandle, FileHandle, Guest};
@@ -356,6 +357,11 @@ impl HostDirectory for Guest {
     async fn rename_files(&mut self, this: Resource<DirectoryHandle>, names: Vec<NewName>) -> wasmtime::Result<Vec<Result<(), VfsError>>> {
         let names = names.into_iter().map(|NewName { old, new, replace }| vfs::NewName { old, new, replace }).collect();
         self.with_many(&this, names, |directory, names| directory.rename_files(names)).await
+    }
+
+    async fn set_files(&mut self, this: Resource<DirectoryHandle>, files: Vec<FileSettings>) -> wasmtime::Result<Vec<Result<bool, VfsError>>> {
+        let files = files.into_iter().map(|FileSettings { path, modified, permissions }| vfs::FileSettings { path, modified, permissions }).collect();
+        self.with_many(&this, files, |directory, files| directory.set_files(files)).await
     }
 
     async fn read_link(&mut self, this: Resource<DirectoryHandle>, path: String) -> Outcome<String> {

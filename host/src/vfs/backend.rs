@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::many::{FilePack, Renaming, Writing};
+use super::many::{FilePack, Renaming, Setting, Writing};
 use super::{DirectoryPage, Metadata, RelativePath, VfsError};
 use crate::blob::{BlobError, ReadAt};
 
@@ -89,6 +89,25 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
             written.inspect_err(|_| drop(self.remove_file(&file.path)))
         };
         files.map(|file| write(file?)).collect()
+    }
+
+    /// Of each, whether anything is different from then on.
+    fn set_files(&self, files: &mut dyn Iterator<Item = Checked<Setting>>) -> Vec<Result<bool, VfsError>> {
+        let set = |(path, modified, permissions): Setting| {
+            let open = |read| self.open_file(&path, Opening { read, write: !read, create: false, exclusive: false, private: false, sparse: false });
+            // Whose file it is may set both, whatever they say; but it has to be opened for that.
+            let file = open(true).or_else(|error| if matches!(error, VfsError::Denied(_)) { open(false) } else { Err(error) })?;
+            let before = file.metadata()?;
+            // Unchanged ones are not touched.
+            if let Some(permissions) = permissions.filter(|permissions| *permissions != before.permissions) {
+                file.set_permissions(permissions)?;
+            }
+            if let Some(modified) = modified.filter(|modified| *modified != before.modified) {
+                file.set_modified(modified)?;
+            }
+            Ok(file.metadata()? != before)
+        };
+        files.map(|file| set(file?)).collect()
     }
 
     fn rename_files(&self, names: &mut dyn Iterator<Item = Checked<Renaming>>) -> Vec<Result<(), VfsError>> {

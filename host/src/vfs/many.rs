@@ -48,6 +48,20 @@ pub struct NewName {
     pub replace: bool,
 }
 
+/// What one of several files is to be like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSettings {
+    /// The file.
+    pub path: String,
+    /// Its modification time, in nanoseconds since 1970. None: as it is.
+    pub modified: Option<i64>,
+    /// The nine lower bits of a POSIX file mode, of which those stay unset that the umask forbids. None: as they are.
+    pub permissions: Option<u16>,
+}
+
+/// A checked path, the time and the permissions of [`FileSettings`].
+pub(super) type Setting = (RelativePath, Option<i64>, Option<u16>);
+
 /// A checked [`NewFile`] with its bytes.
 #[derive(Debug)]
 pub(super) struct Writing {
@@ -112,6 +126,21 @@ impl Directory {
                 Ok((old, new, name.replace))
             });
             self.backend().rename_files(&mut checked)
+        })
+    }
+
+    /// Gives several files, at most [`MAX_MANY`], a time and permissions; tells of each whether that changed anything.
+    pub fn set_files(&self, files: &[FileSettings]) -> Vec<Result<bool, VfsError>> {
+        each(files, |files| {
+            let able = self.need(WRITE, "setting times and permissions");
+            let mut checked = files.iter().map(|file| {
+                able.clone()?;
+                if let Some(permissions) = file.permissions.filter(|permissions| *permissions > PERMISSIONS) {
+                    return Err(VfsError::Limit(format!("permissions are at most {PERMISSIONS:#o}, and not {permissions:#o}")));
+                }
+                Ok((self.place(&file.path)?, file.modified, file.permissions))
+            });
+            self.backend().set_files(&mut checked)
         })
     }
 

@@ -45,6 +45,7 @@ mod seeds_c;
 mod seeds_d;
 mod seeds_e;
 mod sizes_and_names;
+mod slow_lines;
 mod starting;
 mod stopped;
 mod streams;

@@ -94,8 +94,42 @@ fn a_checksum_finds_what_size_and_time_do_not_tell() {
         let tree = run(&["--on-conflict", "skip"]);
         assert_eq!((&tree["unchanged"], &tree["skipped"]), (&2.into(), &1.into()), "{tree}");
         let tree = run(&["--on-conflict", "overwrite", "--checksum"]);
-        assert_eq!((&tree["unchanged"], &tree["changed"]), (&2.into(), &1.into()), "{tree}");
+        assert_eq!((&tree["unchanged"], &tree["changed"]), (&1.into(), &2.into()), "{tree}");
+        // What was equal has the time of the source from then on, so times tell that now.
+        assert_eq!(run(&[])["unchanged"], 3);
         assert_eq!(transship_tests::differ(&source.join("a/other"), &target.join("a/other")), None);
+    }
+}
+
+#[test]
+fn permissions_of_equal_files_are_brought_with_a_and_only_then() {
+    let ((alice, _a), (bob, _b)) = pair("", "list,read,write");
+    for (source, target, command) in [
+        (bob.file("photos"), alice.scratch().join("photos"), &["get", "-r", "bob:photos"][..]),
+        (alice.scratch().join("out"), bob.file("out"), &["put", "-r", "out", "bob:"]),
+    ] {
+        for name in ["a/script", "a/same", "open", "secret"] {
+            plant(&source.join(name), 1000, 0o644);
+        }
+        alice.run(command).ok();
+        let set = |path: &std::path::Path, mode| fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        set(&source.join("a/script"), 0o755);
+        // What the umask forbids here can't be had, and is no change each time anew.
+        set(&source.join("open"), 0o646);
+        // One that can't be opened to be written can be set all the same.
+        set(&target.join("secret"), 0o400);
+        let before = all_in(&target);
+        let counts = |options: &[&str]| {
+            let tree = alice.run_json([command, options].concat()).ok().event("done")["tree"].clone();
+            ["new", "changed", "unchanged"].map(|field| tree[field].as_u64().unwrap())
+        };
+        assert_eq!(counts(&[]), [0, 0, 4]);
+        assert_eq!(counts(&["-a", "--dry-run"]), [0, 2, 2]);
+        assert!(all_in(&target) == before);
+        assert_eq!(counts(&["-a"]), [0, 2, 2]);
+        let mode = |name: &str| std::os::unix::fs::PermissionsExt::mode(&fs::metadata(target.join(name)).unwrap().permissions()) & 0o777;
+        assert_eq!(["a/script", "a/same", "open", "secret"].map(mode), [0o755, 0o644, 0o644, 0o644]);
+        assert_eq!(counts(&["-a"]), [0, 0, 4]);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Nodes that send trees and keep no rules: nothing gets out of the folder that it is for, and nothing is seen that was not verified.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 use transship_tests::blake3_of;
 use transship_tests::fake_worker::{FAKE, MANAGER, Wish, named, process};
@@ -54,10 +56,12 @@ fn honest(entries: &[Value], wish: &Wish) -> Option<(Value, Vec<u8>)> {
 fn send(siege: &Siege, options: &Value, mut answer: impl FnMut(&Wish) -> Option<(Value, Vec<u8>)>) -> Value {
     let mut link = siege.link();
     let target = json!({"node": "mallory", "process": process(FAKE)});
-    let tree = json!({"filter": null, "links": options["links"], "checksum": null, "dry-run": null, "folders": null});
+    let tree = json!({"filter": null, "links": options["links"], "checksum": options["checksum"], "dry-run": null, "folders": null});
     let mut options = options.clone();
     options["tree"] = tree;
-    options.as_object_mut().unwrap().remove("links");
+    for of_tree in ["links", "checksum"] {
+        options.as_object_mut().unwrap().remove(of_tree);
+    }
     let request = json!({"upload": {"name": "in", "target": target, "is-requestor": false, "local": null, "slot": null, "size": null, "options": options}});
     let begun = link.ask_json(MANAGER, 1, &request);
     link.took_all();
@@ -220,6 +224,81 @@ fn what_does_not_fit_its_digest_or_its_length_is_never_seen() {
         assert_eq!(end["finished"]["ok"]["tree"]["new"].as_u64().unwrap_or(0), 0, "lie {number}: {end}");
     }
     siege.alice_is_served();
+}
+
+/// The same, and nothing behind the first page.
+fn honest_once(entries: &[Value], wish: &Wish) -> Option<(Value, Vec<u8>)> {
+    let behind = wish.body.get("page").is_some_and(|number| *number != 0);
+    honest(if behind { &[] } else { entries }, wish)
+}
+
+#[test]
+fn small_files_are_compared_many_at_a_time() {
+    const MANY: usize = 40;
+    let siege = Siege::lay("list,read,write");
+    let entries: Vec<Value> = (0..MANY).map(|number| file(&number.to_string(), 8)).collect();
+    std::fs::create_dir_all(siege.bob.file("in")).unwrap();
+    for number in 0..MANY {
+        std::fs::write(siege.bob.file(&format!("in/{number}")), CONTENT).unwrap();
+    }
+    let mut asked = BTreeSet::new();
+    let end = send(&siege, &json!({"checksum": true, "timeout": 2000}), |wish| {
+        // Nothing is answered until all are asked for; then they are asked for again.
+        if let Some(file) = wish.body.get("digest-of") {
+            asked.insert(file["file"].as_u64().unwrap());
+            return if asked.len() < MANY { None } else { honest_once(&entries, wish) };
+        }
+        honest_once(&entries, wish)
+    });
+    let tree = &end["finished"]["ok"]["tree"];
+    assert_eq!((&tree["changed"], &tree["failed"], &end["finished"]["ok"]["size"]), (&MANY.into(), &0.into(), &0.into()), "their times alone: {end}");
+}
+
+/// With a wrong bit.
+fn spoilt((body, mut blob): (Value, Vec<u8>)) -> (Value, Vec<u8>) {
+    blob[0] ^= 1;
+    (body, blob)
+}
+
+#[test]
+fn a_part_that_does_not_fit_is_asked_for_once_more_and_then_its_file_fails_alone() {
+    let siege = Siege::lay("list,read,write");
+    let entries = [file("a-liar", 32), file("doubtful", 32), file("good", 32)];
+    let mut asked: BTreeMap<(u64, u64), u32> = BTreeMap::new();
+    let end = send(&siege, &json!({"chunk-size": 8}), |wish| {
+        let answer = honest_once(&entries, wish)?;
+        let Some(part) = wish.body.get("part") else { return Some(answer) };
+        let (number, offset) = (part["file"].as_u64().unwrap(), part["offset"].as_u64().unwrap());
+        let times = asked.entry((number, offset)).or_default();
+        *times += 1;
+        // The first always lies at one place, the second everywhere for once.
+        Some(if (number == 0 && offset == 16) || (number == 1 && *times == 1) { spoilt(answer) } else { answer })
+    });
+    let tree = &end["finished"]["ok"]["tree"];
+    assert_eq!((&tree["new"], &tree["failed"], &tree["failures"][0]["name"]), (&2.into(), &1.into(), &"a-liar".into()), "{end}");
+    assert!(tree["failures"][0]["error"].get("digest-mismatch").is_some(), "{end}");
+    assert!(asked[&(0, 16)] == 2 && (0..4).all(|chunk| asked[&(1, chunk * 8)] == 2 && asked[&(2, chunk * 8)] == 1), "{asked:?}");
+    assert_eq!(paths(&siege), ["doubtful", "good"]);
+    assert_eq!(std::fs::read(siege.bob.file("in/doubtful")).unwrap(), CONTENT.repeat(4));
+    assert_eq!(hidden_in(&siege.bob.files()), Vec::<String>::new());
+}
+
+#[test]
+fn small_files_that_do_not_fit_are_asked_for_one_by_one_and_fail_alone() {
+    let siege = Siege::lay("list,read,write");
+    let entries = [file("a", 8), file("liar", 8), file("z", 8)];
+    let mut asked = Vec::new();
+    let end = send(&siege, &json!({}), |wish| {
+        let answer = honest_once(&entries, wish)?;
+        let Some(files) = wish.body.get("files") else { return Some(answer) };
+        asked.push(files["files"].clone());
+        Some(if files["files"].as_array().unwrap().contains(&1.into()) { spoilt(answer) } else { answer })
+    });
+    let tree = &end["finished"]["ok"]["tree"];
+    assert_eq!((&tree["new"], &tree["failed"], &tree["failures"][0]["name"]), (&2.into(), &1.into(), &"liar".into()), "{end}");
+    assert_eq!(asked, [json!([0, 1, 2]), json!([0]), json!([1]), json!([2])]);
+    assert_eq!(paths(&siege), ["a", "z"]);
+    assert_eq!(hidden_in(&siege.bob.files()), Vec::<String>::new());
 }
 
 #[test]

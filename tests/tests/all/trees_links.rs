@@ -136,3 +136,17 @@ fn a_folder_behind_a_link_is_not_served() {
     refused(&alice, &["put", "-r", "own", "bob:link/in"], 4, "denied", &["link"]);
     assert_eq!(names_in(&bob.path().join("outside")), ["secret"]);
 }
+
+#[test]
+fn a_link_that_is_replaced_takes_nothing_from_other_transfers() {
+    let ((alice, _a), (bob, _b)) = scene(false);
+    for (command, target) in targets(&alice, &bob) {
+        fs::create_dir_all(&target).unwrap();
+        symlink("another", target.join("up")).unwrap();
+        // What another transfer's link is called while it waits for its name.
+        symlink("its", target.join(".transship-link")).unwrap();
+        alice.run_json([command, &["--links", "keep", "--on-conflict", "overwrite"]].concat()).ok();
+        assert_eq!((fs::read_link(target.join("up")).unwrap(), fs::read_link(target.join(".transship-link")).unwrap()), ("a/b".into(), "its".into()));
+        assert_eq!(names_in(&target), [".transship-link", "a", "dangling", "top", "up"]);
+    }
+}

@@ -206,6 +206,23 @@ fn a_command_that_runs_the_node_itself_goes_on_after_it_was_killed() {
 }
 
 #[test]
+fn a_dry_run_leaves_what_a_killed_attempt_left() {
+    let (wired, [get, _]) = scene(MANY);
+    let running = get.part(&wired, IN_SMALL);
+    get.some();
+    let hidden = eventually("something waits for its name", || Some(hidden_in(&get.target)).filter(|hidden| !hidden.is_empty()));
+    running.kill9();
+    wired.proxy.cut_all();
+    wired.proxy.release();
+    wired.bob.settled();
+    let staged = files_in(&get.target.join(&hidden[0]));
+    wired.alice.run([get.command, &["--dry-run"]].concat()).ok();
+    assert_eq!(hidden_in(&get.target), hidden);
+    assert_eq!(files_in(&get.target.join(&hidden[0])), staged);
+    get.finish(&wired);
+}
+
+#[test]
 fn ctrl_c_keeps_what_has_arrived_and_the_same_command_goes_on() {
     let (wired, ways) = scene(MANY);
     for way in &ways {
@@ -254,6 +271,52 @@ fn a_tree_stopped_with_keep_goes_on_later() {
         cancelled(&wired, way, true).fails("interrupted", 130);
         way.finish(&wired);
     }
+}
+
+#[test]
+fn what_is_kept_of_one_of_two_that_ran_at_the_same_time_is_taken_up() {
+    let (wired, [get, _]) = scene(1);
+    let _serving = wired.alice.serve();
+    let slowly = [get.command, &["--limit", "2M"]].concat();
+    let begun = |count: usize| {
+        let partial = || hidden_in(&get.target).into_iter().filter(|name| name.ends_with(".partial")).count();
+        eventually("both large files have begun", || (partial() == count).then_some(()));
+    };
+    let mut first = wired.alice.start(&slowly);
+    let first_id = first.started();
+    begun(1);
+    let mut second = wired.alice.start(&slowly);
+    let second_id = second.started();
+    begun(2);
+    // What is safe of either is in a journal of its own: so of both there is something.
+    eventually("something of both is safe", || (journal_ranges(&get.target).iter().filter(|(start, _)| *start == 0).count() == 2).then_some(()));
+    wired.alice.run(["cancel", &first_id]).ok();
+    wired.alice.run(["cancel", &second_id, "--keep"]).ok();
+    first.end().fails("cancelled", 130);
+    second.end().fails("interrupted", 130);
+    wired.alice.settled();
+    wired.bob.settled();
+    let done = wired.alice.run_json(get.command).ok().event("done");
+    assert!(done["resumed"].as_u64().is_some_and(|resumed| resumed > 0), "{done}");
+    get.whole();
+}
+
+#[test]
+fn what_is_kept_of_a_tree_is_thrown_away_with_nothing_left() {
+    let (wired, [_, put]) = scene(1);
+    let _serving = wired.alice.serve();
+    let mut running = put.part(&wired, IN_LARGE);
+    let id = running.started();
+    safe_on_disk(&put.target, 1);
+    wired.alice.run(["cancel", &id, "--keep"]).ok();
+    wired.proxy.release();
+    running.end().fails("interrupted", 130);
+    wired.alice.settled();
+    wired.bob.settled();
+    let shown = wired.bob.run_json(["transfers", "--stopped"]).ok().json();
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    wired.bob.run(["cancel", shown[0]["id"].as_str().unwrap()]).ok();
+    assert_eq!(hidden_in(&wired.bob.files()), Vec::<String>::new());
 }
 
 #[test]

@@ -27,6 +27,7 @@ use transship_guest::address::Address;
 use transship_guest::drive::{FileKind, Metadata};
 use transship_guest::{info, warn};
 
+use crate::clock::micros;
 use crate::rivals;
 use crate::session::{Event, Session};
 pub(crate) use flow::Retry;
@@ -87,10 +88,12 @@ pub(crate) fn run(session: &mut Session, job: &Job) -> Result<TransferSummary, T
 /// Has the worker of the other side started.
 pub(crate) fn ask(session: &mut Session, target: &Address, request: &DownloadRequest) -> Result<(), TransferError> {
     let request = worker::Request::Download(request.clone());
+    let asked = micros();
     session.ask_to_start(target, &request);
     loop {
         match session.next()? {
             Event::Started(outcome) => {
+                session.delay = Some(micros().saturating_sub(asked));
                 session.set_counterpart(Address::new(target.node.clone(), outcome?));
                 return Ok(());
             }
@@ -109,6 +112,8 @@ fn offered(session: &mut Session, job: &Job) -> Result<SizeRequest, TransferErro
                 if offer.max_chunk == 0 {
                     return Err(TransferError::Failed(format!("{} offers chunks of no size", session.node)));
                 }
+                // On the side that was asked: it comes in answer to the news that this worker runs.
+                session.delay.get_or_insert(session.elapsed() * 1_000);
                 if let Some(digest) = offer.digest.as_ref().filter(|_| session.settings.by_id) {
                     check_id(session, job, digest)?;
                 }

@@ -7,7 +7,7 @@
 use file_transfer_types::options::{MAX_ADAPTIVE_STREAMS, USUAL_STREAMS};
 
 /// A line with less delay from asking to having is short.
-const LONG: u64 = 10_000;
+pub(super) const LONG: u64 = 10_000;
 /// A round takes at least so long, and at least so many delays.
 const ROUND: u64 = 1_000_000;
 const ROUND_DELAYS: u64 = 4;

@@ -45,7 +45,7 @@ pub(crate) fn run(session: &mut Session, partial: &mut Partial, offer: &mut Size
     let settings = session.settings.clone();
     let chunk = settings.chunk.min(offer.max_chunk);
     let most = settings.window(chunk);
-    let window = if settings.adaptive { Window::adaptive(micros()) } else { Window::fixed(most) };
+    let window = if settings.adaptive { Window::of_file(micros(), offer.size, session.delay) } else { Window::fixed(most) };
     let algorithm = match settings.digest {
         DigestAlgorithm::Sha256 => Algorithm::Sha256,
         DigestAlgorithm::Blake3 => Algorithm::Blake3,
@@ -129,7 +129,7 @@ impl Transfer<'_> {
         };
         let length = blob.length();
         if !self.flow.wants(ask, length) {
-            // A late answer that a second one came before, or one of an earlier attempt, is of no use; a short one would leave a hole.
+            // One of an earlier attempt is of no use; a short one would leave a hole.
             return if length == ask.length {
                 Ok(())
             } else {
@@ -150,12 +150,11 @@ impl Transfer<'_> {
 
     fn no_chunk(&mut self, ask: Ask, kind: &SendErrorKind) -> Result<(), TransferError> {
         let what = format!("bytes {} to {} of {}", ask.offset, ask.offset + ask.length, self.offer.name);
+        let ended = |retry| if retry == Retry::GiveUp { Err(from_send(kind, &self.session.node, &what)) } else { Ok(()) };
         match kind {
-            // Denied: the bytes could not be read when their turn came to be sent. The sender, asked again, says why: that the file changed, for one.
-            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.flow.timed_out(ask, micros()) == Retry::GiveUp => {
-                Err(from_send(kind, &self.session.node, &what))
-            }
-            SendErrorKind::Timeout | SendErrorKind::Denied(_) => Ok(()),
+            SendErrorKind::Timeout => ended(self.flow.timed_out(ask, micros())),
+            // The bytes could not be read when their turn came to be sent. The sender, asked again, says why: that the file changed, for one.
+            SendErrorKind::Denied(_) => ended(self.flow.refused(ask)),
             SendErrorKind::NoSuchProcess => {
                 let error = || from_send(kind, &self.session.node, &what);
                 self.gone.get_or_insert_with(|| (now(), error()));

@@ -2,9 +2,10 @@
 //!
 //! It begins small and doubles with every window that has arrived, up to what is worth having: [`USUAL`], more if the line's delay and throughput call for it (twice their product, [`MOST`] at most), less if so much would
 //! take longer than [`PATIENCE`] to arrive, because what is asked for long before it can come only runs into time-outs. So a fast line with a long delay is kept full, and a slow one is not asked for more than it gives.
+//! What comes late halves it, and where even [`LEAST`] comes late, because many share a slow line, it becomes less, down to [`LEAST_LATE`] in one chunk: at once if nothing came in time.
 //! Whoever chose chunks, streams or a window gets what was chosen. Over how many connections it comes, [`Streams`] finds out from the same figures. Times are microseconds.
 
-use super::streams::Streams;
+use super::streams::{LONG, Streams};
 
 /// What is under way on an ordinary line, in bytes.
 const USUAL: u64 = 16 << 20;
@@ -12,13 +13,15 @@ const USUAL: u64 = 16 << 20;
 const MOST: u64 = 48 << 20;
 /// At the start: little enough for the slowest line, and five round trips from all.
 const FIRST: u64 = 1 << 20;
-/// The least.
+/// The least, as long as that comes in time.
 const LEAST: u64 = 256 << 10;
+/// The least where it does not: what 600 bytes a second bring in the half minute that is waited for, unless somebody chose otherwise.
+const LEAST_LATE: u64 = 16 << 10;
 /// How long what is under way may take to arrive.
 const PATIENCE: u64 = 2_000_000;
 /// A window consists of so many chunks for each stream, unless these would be smaller than [`LEAST_CHUNK`]: while one is asked for and comes, a stream has others.
 const CHUNKS: u64 = 4;
-/// Each chunk costs a request, an answer and a write, which is more than its bytes cost below this. A line that has proved slow gets [`SLOW_CHUNK`] instead.
+/// Each chunk costs a request, an answer and a write, which is more than its bytes cost below this. A line that has proved slow gets [`SLOW_CHUNK`] instead, or what little there is in one.
 const LEAST_CHUNK: u64 = 256 << 10;
 const SLOW_CHUNK: u64 = 64 << 10;
 
@@ -26,6 +29,10 @@ const SLOW_CHUNK: u64 = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Window {
     bytes: u64,
+    /// It does not become less: [`LEAST`], or less where that came late.
+    floor: u64,
+    /// One chunk is the whole file.
+    whole: bool,
     /// So many chunks, and nothing is measured.
     fixed: Option<usize>,
     /// The shortest time from asking to having, as far as known: the line's delay.
@@ -40,7 +47,13 @@ pub(crate) struct Window {
 impl Window {
     /// One that adapts itself, from `now` on.
     pub(crate) fn adaptive(now: u64) -> Self {
-        Self { bytes: FIRST, fixed: None, delay: None, began: now, arrived: 0, streams: Streams::default() }
+        Self { bytes: FIRST, floor: LEAST, whole: false, fixed: None, delay: None, began: now, arrived: 0, streams: Streams::default() }
+    }
+
+    /// The same for one file of `size` bytes. `delay` is how long an answer took that had no bytes of it, if that is known: over a short line a small file comes in one chunk, since of thousands of them the chunks are a good part of the
+    /// work; where the line may be long, several are under way side by side.
+    pub(crate) fn of_file(now: u64, size: u64, delay: Option<u64>) -> Self {
+        Self { whole: size <= FIRST && delay.is_some_and(|delay| delay < LONG), ..Self::adaptive(now) }
     }
 
     /// One of so many chunks (at least 1).
@@ -58,8 +71,20 @@ impl Window {
 
     /// How much to ask for at a time.
     pub(crate) fn chunk(&self, most: u64) -> u64 {
-        let least = if self.bytes < FIRST { SLOW_CHUNK } else { LEAST_CHUNK };
-        if self.fixed.is_some() { most } else { (self.bytes / (CHUNKS * u64::from(self.streams.count()))).max(least).min(most) }
+        if self.fixed.is_some() {
+            return most;
+        }
+        let least = match self.is_slow() {
+            true => SLOW_CHUNK.min(self.bytes),
+            false if self.whole => FIRST,
+            false => LEAST_CHUNK,
+        };
+        (self.bytes / (CHUNKS * u64::from(self.streams.count()))).max(least).min(most)
+    }
+
+    /// Whether the line has proved slow: what is large for it should come in parts.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.fixed.is_none() && self.bytes < FIRST
     }
 
     /// So many bytes came which were asked for at `asked`.
@@ -77,7 +102,10 @@ impl Window {
         let took = now.saturating_sub(self.began).max(1);
         let within = |time: u64| u64::try_from(u128::from(self.arrived) * u128::from(time) / u128::from(took)).unwrap_or(u64::MAX);
         let wanted = within(least.saturating_mul(2).min(PATIENCE)).max(within(PATIENCE).min(USUAL));
-        self.bytes = wanted.min(self.bytes * 2).clamp(LEAST, MOST);
+        if took <= PATIENCE {
+            self.floor = (self.floor * 2).min(LEAST);
+        }
+        self.bytes = wanted.min(self.bytes * 2).clamp(self.floor, MOST);
         (self.began, self.arrived) = (now, 0);
     }
 
@@ -86,9 +114,16 @@ impl Window {
         self.streams.news()
     }
 
-    /// Something did not come in time.
-    pub(crate) fn late(&mut self, now: u64) {
-        self.bytes = (self.bytes / 2).max(LEAST);
+    /// Something did not come in time. `silent`: nor did anything else meanwhile.
+    pub(crate) fn late(&mut self, silent: bool, now: u64) {
+        if silent {
+            // All of what was asked for still stands in the queues before the next: that is to be as little as may be.
+            self.floor = LEAST_LATE;
+            self.bytes = LEAST_LATE;
+        } else if self.bytes <= self.floor {
+            self.floor = (self.floor / 2).max(LEAST_LATE);
+        }
+        self.bytes = (self.bytes / 2).max(self.floor);
         (self.began, self.arrived) = (now, 0);
     }
 }
@@ -150,15 +185,53 @@ mod tests {
     fn what_comes_late_halves_it_and_it_recovers() {
         let mut window = Window::adaptive(0);
         for _ in 0..10 {
-            window.late(0);
+            window.late(false, 0);
         }
-        assert_eq!(window.bytes, LEAST);
+        assert_eq!((window.bytes, window.chunk(1 << 20)), (LEAST_LATE, LEAST_LATE));
         let mut now = 0;
         while window.bytes < USUAL {
             now += 1000;
             window.arrived(window.chunk(1 << 20), now - 500, now);
         }
         assert!(now < 1_000_000);
+    }
+
+    #[test]
+    fn where_even_the_least_comes_late_there_is_less_until_it_comes_soon() {
+        let mut window = Window::adaptive(0);
+        for _ in 0..10 {
+            window.late(false, 0);
+        }
+        // In time, and not soon: other transfers have their part of the line.
+        let mut now = 0;
+        for _ in 0..20 {
+            now += PATIENCE + 1;
+            window.arrived(window.bytes, now - PATIENCE, now);
+        }
+        assert!(window.bytes < 2 * LEAST_LATE, "{}", window.bytes);
+        for _ in 0..20 {
+            now += 100_000;
+            window.arrived(window.bytes, now - 100_000, now);
+        }
+        assert!(window.floor == LEAST && window.bytes >= FIRST, "{window:?}");
+    }
+
+    #[test]
+    fn a_small_file_comes_in_one_chunk_over_a_short_line_until_that_comes_late() {
+        let most = 1 << 20;
+        for (size, delay, chunk) in
+            [(1000, Some(LONG - 1), FIRST), (FIRST, Some(0), FIRST), (FIRST + 1, Some(0), LEAST_CHUNK), (FIRST, Some(LONG), LEAST_CHUNK)]
+        {
+            assert_eq!(Window::of_file(0, size, delay).chunk(most), chunk, "{size} {delay:?}");
+        }
+        let mut unknown = Window::of_file(0, FIRST, None);
+        assert_eq!(unknown.chunk(most), LEAST_CHUNK);
+        unknown = Window::of_file(0, FIRST, Some(0));
+        unknown.late(false, 0);
+        assert_eq!(unknown.chunk(most), SLOW_CHUNK);
+        unknown.late(true, 0);
+        assert_eq!(unknown.chunk(most), LEAST_LATE);
+        assert_eq!(Window::of_file(0, FIRST, Some(0)).chunk(1000), 1000, "a limit or the sender may allow less");
     }
 
     #[test]

@@ -94,6 +94,46 @@ fn names_change_one_by_one() {
     });
 }
 
+fn settings(path: &str, modified: Option<i64>, permissions: Option<u16>) -> FileSettings {
+    FileSettings { path: path.into(), modified, permissions }
+}
+
+#[test]
+fn files_are_given_times_and_permissions_one_by_one_and_it_is_told_what_that_changed() {
+    on_each(|drive| {
+        let root = drive.root(Rights::ALL);
+        root.open_directory("d", true).unwrap();
+        for name in ["a", "d/b", "d/c"] {
+            put(&root, name, b"1").set_modified(5).unwrap();
+        }
+        let results = root.set_files(&[settings("a", Some(-7), None), settings("d/b", None, None), settings("d/c", Some(5), None)]);
+        assert_eq!(results, [Ok(true), Ok(false), Ok(false)]);
+        assert_eq!(["a", "d/b"].map(|name| root.metadata(name).unwrap().modified), [-7, 5]);
+        let results =
+            root.set_files(&[settings("d", Some(1), None), settings("no", Some(1), None), settings("../a", None, None), settings("a", None, Some(0o4755))]);
+        assert!(
+            matches!(&results[..], [Err(VfsError::IsADirectory(_)), Err(VfsError::NotFound(_)), Err(VfsError::InvalidName(_)), Err(VfsError::Limit(_))]),
+            "{results:?}"
+        );
+    });
+}
+
+#[test]
+fn permissions_are_set_whatever_they_were_and_links_are_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Drive::folder("d", folder.path()).unwrap().root(Rights::ALL);
+    put(&root, "a", b"1").set_permissions(0o444).unwrap();
+    root.make_link("link", "a").unwrap();
+    let set = |path, permissions| root.set_files(&[settings(path, None, Some(permissions))]).remove(0);
+    for permissions in [0o700, 0o400, 0o200, 0o755] {
+        assert_eq!(set("a", permissions), Ok(true));
+        assert_eq!(root.metadata("a").unwrap().permissions, permissions);
+        assert_eq!(set("a", permissions), Ok(false));
+    }
+    assert!(matches!(set("link", 0o600), Err(VfsError::Denied(_))));
+    assert_eq!(root.metadata("a").unwrap().permissions, 0o755);
+}
+
 #[test]
 fn without_the_right_every_result_says_so() {
     on_each(|drive| {
@@ -102,6 +142,7 @@ fn without_the_right_every_result_says_so() {
         let blob = Blob::from_bytes(b"1".to_vec(), None);
         assert!(matches!(reader.write_files(&[new_file("b", 0, 1)], &blob)[..], [Err(VfsError::NoRight(..))]));
         assert!(matches!(reader.rename_files(&[NewName { old: "a".into(), new: "b".into(), replace: false }])[..], [Err(VfsError::NoRight(..))]));
+        assert!(matches!(reader.set_files(&[settings("a", Some(1), None)])[..], [Err(VfsError::NoRight(..))]));
         assert!(matches!(reader.make_link("b", "a"), Err(VfsError::NoRight(..))));
         assert!(matches!(reader.set_directory("b", 0, 0o700), Err(VfsError::NoRight(..))));
         assert!(matches!(reader.sync_all(), Err(VfsError::NoRight(..))));

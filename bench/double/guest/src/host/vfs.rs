@@ -1,7 +1,9 @@
 //! `vfs`.
 
 use transship::native::interfaces::vfs::{Directory as InnerDirectory, File as InnerFile, Host, HostDirectory, HostFile};
-pub use transship::native::interfaces::vfs::{DirectoryEntry, DirectoryPage, FileContent, FileKind, Metadata, NewFile, NewName, OpenFlags, VfsError};
+pub use transship::native::interfaces::vfs::{
+    DirectoryEntry, DirectoryPage, FileContent, FileKind, FileSettings, Metadata, NewFile, NewName, OpenFlags, VfsError,
+};
 
 use super::blobs::Blob;
 use super::capabilities::Capability;
@@ -74,6 +76,7 @@ impl Directory {
         fn open_directory(path: &str, create: bool) -> Result<Self, VfsError>, Self::taken;
         fn metadata(path: &str) -> Result<Metadata, VfsError>;
         fn metadata_of(paths: &[String]) -> Vec<Result<Metadata, VfsError>>;
+        fn set_files(files: &[FileSettings]) -> Vec<Result<bool, VfsError>>;
         fn rename_files(names: &[NewName]) -> Vec<Result<(), VfsError>>;
         fn read_link(path: &str) -> Result<String, VfsError>;
         fn make_link(path: &str, target: &str) -> Result<(), VfsError>;

@@ -5,62 +5,88 @@ use file_transfer_types::names::shown;
 use file_transfer_types::protocol::{FileRequest, FileSent, FilesRequest, FilesSent, PartRequest, TreeEntry};
 use file_transfer_types::types::{DigestMismatch, TransferError};
 use transship_guest::bindings::transship::host::digests;
-use transship_guest::drive::{Metadata, OpenFlags, VfsError};
+use transship_guest::drive::VfsError;
 use transship_guest::hex;
 use transship_guest::message::{Blob, Completion};
 
 use super::asks::Question;
 use super::large::{Large, Next, Opening};
-use super::plan::{self, How, Verdict};
+use super::plan::How;
 use super::stage::Small;
-use super::{LARGES, Receiving, Todo};
+use super::{Group, LARGES, Receiving, Todo};
+use crate::receive::Retry;
 use crate::receive::publish::Published;
-use crate::tree::algorithm;
-
-/// A file that may be equal: the digests of both sides are on their way.
-#[derive(Debug)]
-pub(super) struct Comparison {
-    /// Its page, and its place in it.
-    pub(super) of: FileRequest,
-    /// What stands here.
-    there: Option<Metadata>,
-    /// Which operation computes the digest here.
-    operation: u64,
-    /// What the sender says.
-    expected: Option<String>,
-    /// What was computed here.
-    found: Option<String>,
-}
+use crate::tree::{PACK, algorithm};
 
 impl Receiving<'_> {
     /// Asks for the next of what is on the list. False: nothing of it can be asked for now.
     pub(super) fn ask_for_contents(&mut self) -> Result<bool, TransferError> {
+        let chunk = self.asks.chunk(self.chunk);
+        // Comparisons cost the line next to nothing.
+        if let Some((of, there)) = self.next_small_comparison() {
+            self.compare(of, there, false);
+            return Ok(true);
+        }
         // Small files first: there are never more of them than in the pages at hand, so none keeps a large one waiting for long, and a large one would keep them waiting till its end.
         let small = self.todo.iter().position(|todo| matches!(todo, Todo::Files(..)));
         if small.is_none() {
-            let part = self.larges.iter_mut().find_map(|large| large.next().map(|part| (part, large.attempt)));
+            let part = self.larges.iter_mut().find_map(|large| large.next(chunk).map(|part| (part, large.attempt)));
             if let Some((part, attempt)) = part {
-                self.question(Question::Part(part, attempt), part.length);
+                self.question(Question::Part(part, attempt), part.length, 0);
                 return Ok(true);
             }
         }
-        let room = self.larges.len() + self.comparing.len() < LARGES;
-        let Some(place) = small.or_else(|| (room && !self.todo.is_empty()).then_some(0)) else { return Ok(false) };
+        let room = self.larges.len() + self.large_comparisons() < LARGES;
+        let large = || self.todo.iter().position(|todo| matches!(todo, Todo::Large(..)) || self.is_large_comparison(todo));
+        let Some(place) = small.or_else(|| large().filter(|_| room)) else { return Ok(false) };
         match self.todo.remove(place) {
-            Some(Todo::Files(files, bytes)) => self.question(Question::Files(files), bytes),
-            Some(Todo::Large(of, how)) => self.open(of, how)?,
-            Some(Todo::Compare(of, there)) => self.compare(of, there),
+            Some(Todo::Files(group)) => self.ask_for_files(group, chunk.min(PACK)),
+            Some(Todo::Large(of, how, tries)) => self.open(of, how, tries)?,
+            Some(Todo::Compare(of, there)) => self.compare(of, there, true),
             None => return Ok(false),
         }
         Ok(true)
     }
 
-    fn entry(&self, of: FileRequest) -> Option<TreeEntry> {
+    /// Asks for as many files of a group as come to so many bytes, one at least; the others have the next turn.
+    fn ask_for_files(&mut self, mut group: Group, chunk: u64) {
+        let sizes = group.files.iter().map(|&file| self.size(FileRequest { page: group.page, file }));
+        let (mut count, mut bytes) = (0, 0_u64);
+        for size in sizes {
+            if count > 0 && bytes.saturating_add(size) > chunk {
+                break;
+            }
+            (count, bytes) = (count + 1, bytes.saturating_add(size));
+        }
+        let rest = group.files.split_off(count);
+        if !rest.is_empty() {
+            self.todo.push_front(Todo::Files(Group { files: rest, ..group }));
+        }
+        let Group { page, files, tries, doubted } = group;
+        match files[..] {
+            // More than a slow line brings at a time.
+            [file] if bytes > chunk && self.asks.is_slow() => {
+                let how = self.how(page, file);
+                self.todo.push_back(Todo::Large(FileRequest { page, file }, how, tries));
+            }
+            _ => self.question(Question::Files(FilesRequest { page, files }, doubted), bytes, tries),
+        }
+    }
+
+    fn how(&self, page: u32, file: u32) -> How {
+        self.pages.get(&page).and_then(|page| page.how.get(&file).copied()).unwrap_or(How::New)
+    }
+
+    fn size(&self, of: FileRequest) -> u64 {
+        self.pages.get(&of.page).and_then(|page| page.entries.get(of.file as usize)).map_or(0, |entry| entry.size)
+    }
+
+    pub(super) fn entry(&self, of: FileRequest) -> Option<TreeEntry> {
         self.pages.get(&of.page)?.entries.get(of.file as usize).cloned()
     }
 
     /// One more file of a page is done.
-    fn done(&mut self, of: FileRequest) {
+    pub(super) fn done(&mut self, of: FileRequest) {
         if let Some(page) = self.pages.get_mut(&of.page) {
             page.left = page.left.saturating_sub(1);
             if page.left == 0 {
@@ -70,7 +96,7 @@ impl Receiving<'_> {
     }
 
     /// A file failed, of which so many bytes were planned to come.
-    fn failed(&mut self, of: FileRequest, path: &str, planned: u64, error: TransferError) {
+    pub(super) fn failed(&mut self, of: FileRequest, path: &str, planned: u64, error: TransferError) {
         self.tally.give_up(planned);
         self.tally.failed(path, error);
         self.done(of);
@@ -103,7 +129,7 @@ impl Receiving<'_> {
     }
 
     /// Small files came.
-    pub(super) fn files(&mut self, asked: &FilesRequest, sent: &FilesSent, contents: Option<&Blob>) -> Result<(), TransferError> {
+    pub(super) fn files(&mut self, asked: &FilesRequest, doubted: bool, sent: &FilesSent, contents: Option<&Blob>) -> Result<(), TransferError> {
         let node = self.session.node.clone();
         let wrong = |what: &str| TransferError::Failed(format!("{node} {what}"));
         let contents = contents.ok_or_else(|| wrong("sent files without bytes"))?;
@@ -111,12 +137,27 @@ impl Receiving<'_> {
             return Err(wrong("sent another number of files than was asked for"));
         }
         let first = asked.files.first().and_then(|&file| self.entry(FileRequest { page: asked.page, file })).map_or_else(String::new, |entry| entry.path);
-        self.check(contents, &sent.digest, &format!("{first} and what follows"))?;
+        match self.check(contents, &sent.digest, &if asked.files.len() > 1 { format!("{first} and what follows") } else { first }) {
+            // One after the other, and once more: so one that does not fit fails by itself.
+            Err(TransferError::DigestMismatch(_)) if !doubted => {
+                self.todo.extend(asked.files.iter().map(|&file| Todo::Files(Group { doubted: true, ..Group::new(asked.page, vec![file]) })));
+                return Ok(());
+            }
+            Err(error @ TransferError::DigestMismatch(_)) => {
+                for &file in &asked.files {
+                    let of = FileRequest { page: asked.page, file };
+                    let (path, size) = self.entry(of).map_or_else(Default::default, |entry| (entry.path, entry.size));
+                    self.failed(of, &path, size, error.clone());
+                }
+                return Ok(());
+            }
+            checked => checked?,
+        }
         let (mut small, mut of_small, mut offset) = (Vec::new(), Vec::new(), 0_u64);
         for (&file, sent) in asked.files.iter().zip(&sent.files) {
             let of = FileRequest { page: asked.page, file };
             let Some(entry) = self.entry(of) else { continue };
-            let how = self.pages.get(&of.page).and_then(|page| page.how.get(&file).copied()).unwrap_or(How::New);
+            let how = self.how(of.page, file);
             let (size, modified, permissions) = match sent {
                 FileSent::Same => (entry.size, entry.modified, entry.permissions),
                 FileSent::Now(now) => {
@@ -152,17 +193,16 @@ impl Receiving<'_> {
         of_small.into_iter().for_each(|of| self.done(of));
         let rest = asked.files.get(sent.files.len()..).unwrap_or_default().to_vec();
         if !rest.is_empty() {
-            let bytes = rest.iter().filter_map(|&file| self.entry(FileRequest { page: asked.page, file })).map(|entry| entry.size).sum();
-            self.todo.push_front(Todo::Files(FilesRequest { page: asked.page, files: rest }, bytes));
+            self.todo.push_front(Todo::Files(Group { doubted, ..Group::new(asked.page, rest) }));
         }
         Ok(())
     }
 
     /// Begins with a large file.
-    fn open(&mut self, of: FileRequest, how: How) -> Result<(), TransferError> {
+    fn open(&mut self, of: FileRequest, how: How, tries: u32) -> Result<(), TransferError> {
         let (Some(entry), Some(root)) = (self.entry(of), &self.root) else { return Ok(()) };
         let (path, size) = (entry.path.clone(), entry.size);
-        let what = Opening { of, entry, how, drive: &self.drive, path: &self.path, source: &self.source, slot: self.slot, chunk: self.chunk };
+        let what = Opening { of, entry, how, drive: &self.drive, path: &self.path, source: &self.source, slot: self.slot, tries };
         match Large::open(self.session, root, &mut self.stage, what) {
             Ok(large) => {
                 self.session.progress.bytes_done += large.resumed;
@@ -200,15 +240,29 @@ impl Receiving<'_> {
             return Err(TransferError::Failed(format!("{} sent another number of bytes than was asked for", self.session.node)));
         };
         let path = self.larges.get(place).map_or_else(String::new, |large| large.entry.path.clone());
-        self.check(bytes, &digest, &path)?;
+        match self.check(bytes, &digest, &path) {
+            Err(error @ TransferError::DigestMismatch(_)) => {
+                if !self.larges.get_mut(place).is_some_and(|large| large.doubt(asked, attempt)) {
+                    self.large_failed(place, error);
+                }
+                return Ok(());
+            }
+            checked => checked?,
+        }
         if let Some(large) = self.larges.get_mut(place) {
             self.session.progress.bytes_done += large.part(asked, attempt, bytes)?;
         }
         self.finish(place)
     }
 
+    /// A part of a large file did not come.
+    pub(super) fn part_lost(&mut self, asked: &PartRequest, attempt: u32, counts: bool) -> Retry {
+        let of = FileRequest { page: asked.page, file: asked.file };
+        self.larges.iter_mut().find(|large| large.of == of).map_or(Retry::Again, |large| large.put_back(asked, attempt, counts))
+    }
+
     /// The sender can't give a large file: nothing of it is kept.
-    fn large_failed(&mut self, place: usize, error: TransferError) {
+    pub(super) fn large_failed(&mut self, place: usize, error: TransferError) {
         let large = self.larges.swap_remove(place);
         let (of, path, size) = (large.of, large.entry.path.clone(), large.entry.size);
         self.gone(large.received());
@@ -230,13 +284,13 @@ impl Receiving<'_> {
         }
     }
 
-    fn follow(&mut self, place: usize, next: Next) {
+    pub(super) fn follow(&mut self, place: usize, next: Next) {
         match next {
             Next::Wait => {}
             Next::Anew(lost) => self.gone(lost),
             Next::AskDigest => {
                 if let Some(of) = self.larges.get(place).map(|large| large.of) {
-                    self.question(Question::Digest(of), 0);
+                    self.question(Question::Digest(of), 0, 0);
                 }
             }
             Next::Staged(number) => {
@@ -272,90 +326,5 @@ impl Receiving<'_> {
             }
         }
         Ok(false)
-    }
-
-    fn compare(&mut self, of: FileRequest, there: Option<Metadata>) {
-        let (Some(entry), Some(root)) = (self.entry(of), &self.root) else { return };
-        let begun = root.open_file(&entry.path, OpenFlags::READ).and_then(|file| {
-            let all = file.read_blob(0, entry.size)?;
-            Ok(digests::start_digest(algorithm(self.session.settings.digest), &all))
-        });
-        match begun {
-            Ok(operation) => {
-                self.comparing.push(Comparison { of, there, operation, expected: None, found: None });
-                self.question(Question::Digest(of), 0);
-            }
-            // It is not what it was a moment ago, so it is not equal either.
-            Err(VfsError::NotFound(_)) => self.differs(&Comparison { of, there: None, operation: 0, expected: None, found: None }),
-            Err(VfsError::Limit(_)) => self.differs(&Comparison { of, there, operation: 0, expected: None, found: None }),
-            // Whether it would have to be moved was not known yet.
-            Err(error) => self.failed(of, &entry.path, 0, from_vfs(error, &entry.path, Side::Receiver)),
-        }
-    }
-
-    fn differs(&mut self, comparison: &Comparison) {
-        let Some(entry) = self.entry(comparison.of) else { return };
-        let verdict = plan::differing(&entry, comparison.there.as_ref(), self.session.settings.conflict);
-        match self.settle(&entry, verdict) {
-            Some(how) => self.fetch_compared(comparison, entry.size, how),
-            None => self.done(comparison.of),
-        }
-    }
-
-    /// The sender says what the digest of a file is.
-    pub(super) fn digest(&mut self, of: FileRequest, outcome: Result<String, TransferError>) -> Result<(), TransferError> {
-        if let Some(place) = self.larges.iter().position(|large| large.of == of) {
-            let next = match (outcome, self.larges.get_mut(place)) {
-                (Ok(digest), Some(large)) => large.told(digest)?,
-                (Err(error), _) => {
-                    self.large_failed(place, error);
-                    return Ok(());
-                }
-                (Ok(_), None) => return Ok(()),
-            };
-            self.follow(place, next);
-            return Ok(());
-        }
-        let Some(place) = self.comparing.iter().position(|comparison| comparison.of == of) else { return Ok(()) };
-        match outcome {
-            Ok(digest) => {
-                if let Some(comparison) = self.comparing.get_mut(place) {
-                    comparison.expected = Some(digest);
-                }
-                self.settle_comparison(place);
-            }
-            Err(error) => {
-                self.comparing.swap_remove(place);
-                let path = self.entry(of).map_or_else(String::new, |entry| entry.path);
-                self.failed(of, &path, 0, error);
-            }
-        }
-        Ok(())
-    }
-
-    /// A digest was computed here.
-    pub(super) fn compared(&mut self, completion: &Completion) {
-        let Some(place) = self.comparing.iter().position(|comparison| comparison.operation == completion.operation) else { return };
-        if let Some(comparison) = self.comparing.get_mut(place) {
-            // What can't be read here is equal to nothing.
-            comparison.found = Some(completion.outcome.as_ref().map_or_else(|_| String::new(), |digest| hex::encode(digest)));
-        }
-        self.settle_comparison(place);
-    }
-
-    fn settle_comparison(&mut self, place: usize) {
-        let equal = match self.comparing.get(place) {
-            Some(Comparison { expected: Some(expected), found: Some(found), .. }) => expected.eq_ignore_ascii_case(found),
-            _ => return,
-        };
-        let comparison = self.comparing.swap_remove(place);
-        if equal {
-            if let Some(entry) = self.entry(comparison.of) {
-                self.settle(&entry, Verdict::Unchanged);
-            }
-            self.done(comparison.of);
-        } else {
-            self.differs(&comparison);
-        }
     }
 }

@@ -31,16 +31,16 @@ impl Receiving<'_> {
         true
     }
 
-    /// The end: what is complete gets its name, if anything is kept, what is not complete is kept or thrown away, and the stage is gone.
+    /// The end: what is complete gets its name, if anything is kept, what is not complete is kept or thrown away, and nothing is left in the stage.
     pub(super) fn end(mut self, outcome: Result<(), TransferError>) -> Result<TransferSummary, TransferError> {
         let keep = outcome.as_ref().is_err_and(keeps);
         if keep {
             self.name_what_is_there();
         }
         if let Some(root) = &self.root {
-            self.larges.drain(..).for_each(|large| large.give_up(root, &self.stage, keep));
-            if outcome.is_err() {
-                self.stage.remove(root);
+            let kept = self.larges.drain(..).filter_map(|large| large.give_up(root, &self.stage, keep).then_some(())).count() > 0;
+            if outcome.is_err() && !self.tree.dry_run {
+                self.stage.leave(root, keep, kept);
             }
         }
         outcome.map_err(|error| self.how_much_room(error))?;

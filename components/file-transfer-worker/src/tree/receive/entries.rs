@@ -2,14 +2,14 @@
 
 use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::names;
-use file_transfer_types::protocol::{EntryKind, FileRequest, FilesRequest, TreeEntry, TreePage};
+use file_transfer_types::protocol::{EntryKind, FileRequest, TreeEntry, TreePage};
 use file_transfer_types::types::{ConflictPolicy, LinkPolicy, TransferError};
 use transship_guest::drive::{Directory, FileKind, Metadata, VfsError};
 
-use super::contents::Comparison;
+use super::compare::Comparison;
 use super::folders::Folder;
 use super::plan::{self, How, Verdict};
-use super::{Page, Receiving, Todo};
+use super::{Group, Page, Receiving, Todo};
 use crate::receive::publish::{Published, name_it};
 use crate::tree::{FILES, PACK};
 
@@ -117,7 +117,7 @@ impl Receiving<'_> {
         let replace =
             is_link && (policy == ConflictPolicy::Overwrite || (policy == ConflictPolicy::Newer && found.is_some_and(|found| found.modified < entry.modified)));
         let made = match (found, policy) {
-            (Some(_), _) if replace => replace_link(root, &entry.path, target).map(Published::As),
+            (Some(_), _) if replace => replace_link(root, &entry.path, target, &self.stage.link_name()).map(Published::As),
             (Some(_), ConflictPolicy::Skip) => Ok(Published::Skipped),
             (Some(_), ConflictPolicy::Newer) if is_link => Ok(Published::Skipped),
             (_, policy) => make_link(root, &entry.path, target, if policy == ConflictPolicy::Rename { policy } else { ConflictPolicy::Fail }),
@@ -137,6 +137,7 @@ impl Receiving<'_> {
                 page.left += 1;
                 self.todo.push_back(Todo::Compare(of, found));
             }
+            Verdict::Unchanged => self.equal(entry, found.as_ref()),
             verdict => {
                 if let Some(how) = self.settle(entry, verdict) {
                     page.left += 1;
@@ -154,7 +155,6 @@ impl Receiving<'_> {
                 self.tally.plan(entry.size);
                 return Some(how);
             }
-            // It was compared.
             Verdict::Unchanged | Verdict::Compare => self.tally.unchanged(),
             Verdict::Skip => self.tally.skipped(),
             Verdict::Fail(error) => self.tally.failed(&entry.path, error),
@@ -167,25 +167,25 @@ impl Receiving<'_> {
         size <= u64::from(self.chunk).min(PACK)
     }
 
-    /// Puts the files of a page that are to be fetched on the list: small ones in groups, the others one by one.
+    /// Puts the files of a page that are to be fetched on the list: small ones in groups, the others one by one. What of a group is asked for at a time is decided then.
     fn group(&mut self, number: u32) {
         let Some(page) = self.pages.get(&number) else { return };
         let (mut files, mut bytes) = (Vec::new(), 0);
         for (&file, &how) in &page.how {
             let Some(entry) = page.entries.get(file as usize) else { continue };
             if !self.is_small(entry.size) {
-                self.todo.push_back(Todo::Large(FileRequest { page: number, file }, how));
+                self.todo.push_back(Todo::Large(FileRequest { page: number, file }, how, 0));
                 continue;
             }
             if files.len() >= FILES || (!files.is_empty() && bytes + entry.size > u64::from(self.chunk).min(PACK)) {
-                self.todo.push_back(Todo::Files(FilesRequest { page: number, files: std::mem::take(&mut files) }, bytes));
+                self.todo.push_back(Todo::Files(Group::new(number, std::mem::take(&mut files))));
                 bytes = 0;
             }
             files.push(file);
             bytes += entry.size;
         }
         if !files.is_empty() {
-            self.todo.push_back(Todo::Files(FilesRequest { page: number, files }, bytes));
+            self.todo.push_back(Todo::Files(Group::new(number, files)));
         }
     }
 
@@ -195,7 +195,7 @@ impl Receiving<'_> {
         if let Some(page) = self.pages.get_mut(&of.page) {
             page.how.insert(of.file, how);
         }
-        let todo = if self.is_small(size) { Todo::Files(FilesRequest { page: of.page, files: vec![of.file] }, size) } else { Todo::Large(of, how) };
+        let todo = if self.is_small(size) { Todo::Files(Group::new(of.page, vec![of.file])) } else { Todo::Large(of, how, 0) };
         self.todo.push_back(todo);
     }
 }
@@ -206,11 +206,11 @@ fn make_link(root: &Directory, path: &str, target: &str, policy: ConflictPolicy)
     name_it(name, policy, |name, _| root.make_link(&beside(folder, name), target))
 }
 
-/// Replaces a link by another, at once.
-fn replace_link(root: &Directory, path: &str, target: &str) -> Result<String, VfsError> {
+/// Replaces a link by another, at once. Until then it has the name `hidden`, which is this transfer's alone.
+fn replace_link(root: &Directory, path: &str, target: &str, hidden: &str) -> Result<String, VfsError> {
     let (folder, _) = names::split(path);
     // In the same folder: what a link says is relative to it.
-    let waiting = beside(folder, &format!("{}link", names::HIDDEN));
+    let waiting = beside(folder, hidden);
     match root.remove_file(&waiting) {
         Ok(()) | Err(VfsError::NotFound(_)) => {}
         Err(error) => return Err(error),

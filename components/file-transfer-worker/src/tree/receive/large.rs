@@ -1,6 +1,9 @@
-//! A file of the tree that comes in parts. It is written where it waits for its name: one that is worth resuming to a partial file with a journal, as if it were transferred alone, all others to the stage.
+//! A file of the tree that comes in parts, of the length that the tree's window has at the moment of asking. It is written where it waits for its name: one that is worth resuming to a partial file with a journal, as if it were transferred alone, all others to the stage.
+
+use std::collections::BTreeSet;
 
 use file_transfer_types::errors::{Side, from_vfs};
+use file_transfer_types::options::MAX_CHUNK;
 use file_transfer_types::protocol::{FileRequest, PartRequest, SizeRequest, TreeEntry};
 use file_transfer_types::ranges::RangeSet;
 use file_transfer_types::types::{DigestMismatch, TransferError};
@@ -12,6 +15,7 @@ use transship_guest::{hex, warn};
 use super::plan::How;
 use super::stage::Stage;
 use crate::clock::{micros, now};
+use crate::receive::Retry;
 use crate::receive::durable::Durable;
 use crate::receive::flow::Flow;
 use crate::receive::partial::{Partial, stem};
@@ -53,7 +57,8 @@ pub(super) struct Large {
     pub(super) how: How,
     offer: SizeRequest,
     flow: Flow,
-    chunk: u32,
+    /// Where parts began whose digest did not fit, and which were asked for once more.
+    doubted: BTreeSet<u64>,
     algorithm: digests::Algorithm,
     sink: Sink,
     step: Step,
@@ -61,6 +66,12 @@ pub(super) struct Large {
     pub(super) resumed: u64,
     /// How often it was begun anew.
     pub(super) attempt: u32,
+    retries: u32,
+}
+
+/// Of what to ask for. How much at a time is told when it is asked.
+fn flow(entry: &TreeEntry, there: RangeSet, retries: u32, attempt: u32) -> Flow {
+    Flow::new(entry.size, there, MAX_CHUNK, Window::fixed(u32::MAX), None, retries, attempt)
 }
 
 /// What follows from an event.
@@ -80,14 +91,14 @@ pub(super) enum Next {
 impl Large {
     /// Opens what it is written to. `path` is that of the tree's folder in the drive, `source` that of the tree at the sender.
     pub(super) fn open(session: &Session, root: &Directory, stage: &mut Stage, what: Opening<'_>) -> Result<Self, TransferError> {
-        let Opening { of, entry, how, drive, path, source, slot, chunk } = what;
+        let Opening { of, entry, how, drive, path, source, slot, tries } = what;
         let offer = SizeRequest {
             name: entry.path.clone(),
             size: entry.size,
             modified: entry.modified,
             permissions: entry.permissions,
             digest: None,
-            max_chunk: chunk,
+            max_chunk: MAX_CHUNK,
         };
         let (sink, there) = if entry.size >= JOURNALED {
             let target = if path.is_empty() { entry.path.clone() } else { format!("{path}/{}", entry.path) };
@@ -97,6 +108,8 @@ impl Large {
             if let Some(why) = restarted {
                 warn!("{}: starting over: {why}", entry.path);
             }
+            // So that it is found again, whatever happens.
+            stage.make(root)?;
             let durable = Durable::new(there.ranges.clone(), now());
             (Sink::Journaled { partial: Box::new(partial), place, durable }, there.ranges)
         } else {
@@ -104,14 +117,43 @@ impl Large {
             (Sink::Staged(file, number), RangeSet::default())
         };
         let resumed = there.total();
-        let flow = Flow::new(entry.size, there, chunk, Window::fixed(u32::MAX), None, 0, 0);
-        Ok(Self { of, entry, how, offer, flow, chunk, algorithm: algorithm(session.settings.digest), sink, step: Step::Fetching, resumed, attempt: 0 })
+        let flow = flow(&entry, there, session.settings.retries, 0).having_tried(tries);
+        let (retries, doubted) = (session.settings.retries, BTreeSet::new());
+        Ok(Self {
+            of,
+            entry,
+            how,
+            offer,
+            flow,
+            retries,
+            doubted,
+            algorithm: algorithm(session.settings.digest),
+            sink,
+            step: Step::Fetching,
+            resumed,
+            attempt: 0,
+        })
     }
 
-    /// The next part to ask for.
-    pub(super) fn next(&mut self) -> Option<PartRequest> {
+    /// The next part to ask for, of at most so many bytes.
+    pub(super) fn next(&mut self, chunk: u64) -> Option<PartRequest> {
+        self.flow.cut_by(chunk);
         let Ask { offset, length, .. } = self.flow.next(micros())?;
         Some(PartRequest { page: self.of.page, file: self.of.file, offset, length })
+    }
+
+    /// A part did not come: it is to be asked for again, and that counts against its retries or not.
+    pub(super) fn put_back(&mut self, asked: &PartRequest, attempt: u32, counts: bool) -> Retry {
+        self.flow.put_back(Ask { offset: asked.offset, length: asked.length, attempt }, counts)
+    }
+
+    /// The digest of a part did not fit. The file may have changed between its digest and its bytes: the sender, asked once more, says so. False: it was asked already.
+    pub(super) fn doubt(&mut self, asked: &PartRequest, attempt: u32) -> bool {
+        let first = self.doubted.insert(asked.offset);
+        if first {
+            self.put_back(asked, attempt, false);
+        }
+        first
     }
 
     /// How many bytes of it are here.
@@ -225,7 +267,8 @@ impl Large {
         self.attempt += 1;
         self.resumed = 0;
         let lost = self.received();
-        self.flow = Flow::new(self.entry.size, RangeSet::default(), self.chunk, Window::fixed(u32::MAX), None, 0, self.attempt);
+        self.flow = flow(&self.entry, RangeSet::default(), self.retries, self.attempt);
+        self.doubted.clear();
         self.step = Step::Fetching;
         Ok(Next::Anew(lost))
     }
@@ -239,8 +282,8 @@ impl Large {
         Ok(Next::Wait)
     }
 
-    /// It does not get its name: leaves nothing, or, if it is to be kept, what a later attempt goes on with.
-    pub(super) fn give_up(mut self, root: &Directory, stage: &Stage, keep: bool) {
+    /// It does not get its name: leaves nothing, or, if it is to be kept, what a later attempt goes on with. Whether it leaves something.
+    pub(super) fn give_up(mut self, root: &Directory, stage: &Stage, keep: bool) -> bool {
         match &mut self.sink {
             Sink::Staged(_, number) => stage.discard(root, *number),
             Sink::Journaled { partial, place, durable } if keep && !partial.is_empty() => {
@@ -248,9 +291,11 @@ impl Large {
                 if let Err(error) = saved {
                     warn!("{}: some of what has arrived will have to be fetched again: {error:?}", place.path());
                 }
+                return true;
             }
             Sink::Journaled { partial, place, .. } => partial.remove(place),
         }
+        false
     }
 }
 
@@ -270,6 +315,6 @@ pub(super) struct Opening<'a> {
     pub(super) source: &'a str,
     /// What keeps transfers to one place apart.
     pub(super) slot: u32,
-    /// Bytes in a part.
-    pub(super) chunk: u32,
+    /// How often it was asked for in vain as a small one.
+    pub(super) tries: u32,
 }

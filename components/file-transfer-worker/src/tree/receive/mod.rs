@@ -1,10 +1,12 @@
 //! The receiving side of a tree: it drives. It asks for the entries, makes the folders, finds out which files it lacks, asks for these, and gives them their names when they are safe.
 //!
-//! [`asks`] knows what was asked, [`entries`] and [`contents`] deal with the answers, [`plan`] decides about a file, [`stage`] and [`large`] hold what waits for its name, [`folders`] what is to be like its source at the end,
+//! [`asks`] knows what was asked, [`entries`], [`contents`] and [`compare`] deal with the answers, [`plan`] decides about a file, [`alike`] deals with those that are equal, [`stage`] and [`large`] hold what waits for its name, [`folders`] what is to be like its source at the end,
 //! [`tally`] counts, [`end`] says what is left of it all. What fails with one file is told at the end and harms no other; what ends the transfer leaves
 //! the files that have their names, and nothing half-done: the same request goes on from there, since what is equal is not moved again.
 
+mod alike;
 mod asks;
+mod compare;
 mod contents;
 mod end;
 mod entries;
@@ -20,8 +22,9 @@ use std::collections::{BTreeMap, VecDeque};
 use file_transfer_types::errors::{Side, from_send, from_vfs};
 use file_transfer_types::names;
 use file_transfer_types::options::Tree;
-use file_transfer_types::protocol::{FileRequest, FilesRequest, InternalRequest, InternalResponse, TreeEntry, TreePage};
+use file_transfer_types::protocol::{FileRequest, InternalRequest, InternalResponse, TreeEntry, TreePage};
 use file_transfer_types::types::{TransferError, TransferState, TransferSummary};
+use transship_guest::bindings::transship::host::vfs::FileSettings;
 use transship_guest::drive::{Directory, Metadata};
 use transship_guest::message::{Blob, Completion, SendErrorKind};
 
@@ -31,7 +34,7 @@ use crate::receive::window::Window;
 use crate::receive::{self, Job, LAST_WORDS, Retry};
 use crate::rivals;
 use crate::session::{Event, Session};
-use asks::{Asks, Question};
+use asks::{Asks, Lost, Question};
 use folders::Folders;
 use large::Large;
 use plan::How;
@@ -45,12 +48,30 @@ const LARGES: usize = 4;
 /// What is still to be asked for.
 #[derive(Debug)]
 enum Todo {
-    /// Small files, and how many bytes they have.
-    Files(FilesRequest, u64),
-    /// A large file.
-    Large(FileRequest, How),
+    /// Small files.
+    Files(Group),
+    /// A large file, or one that is too large for a slow line; then, how often it was asked for in vain as a small one.
+    Large(FileRequest, How, u32),
     /// A file that may be equal to what is there.
     Compare(FileRequest, Option<Metadata>),
+}
+
+/// Small files of a page that are asked for together.
+#[derive(Debug)]
+struct Group {
+    page: u32,
+    files: Vec<u32>,
+    /// How often they were asked for in vain.
+    tries: u32,
+    /// Their digest did not fit before.
+    doubted: bool,
+}
+
+impl Group {
+    /// Of files that have not been asked for.
+    fn new(page: u32, files: Vec<u32>) -> Self {
+        Self { page, files, tries: 0, doubted: false }
+    }
 }
 
 /// A page of which not all files are done.
@@ -88,7 +109,7 @@ struct Receiving<'a> {
     last_page: bool,
     larges: Vec<Large>,
     /// Digests of what is here, by operation: of which file, and what the sender says, and what was found, as far as known.
-    comparing: Vec<contents::Comparison>,
+    comparing: Vec<compare::Comparison>,
     stage: Stage,
     tally: Tally,
     /// Folders that are to be like those of the source, and are not yet.
@@ -97,6 +118,8 @@ struct Receiving<'a> {
     top: Option<TreeEntry>,
     /// Whether that may be changed: a drive's root is nothing that another node decides about.
     sets_top: bool,
+    /// What is to be set of files that are equal.
+    settings: Vec<FileSettings>,
     /// The last sync, of all names.
     last_sync: Option<u64>,
     /// The sender has ended: since when that is known, and the error if it has not said why.
@@ -117,10 +140,10 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
         root.zip(stem(slot).ok()).is_some_and(|(root, stem)| matches!(root.find(&Stage::path(&stem)), Ok(Some(_))))
     };
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
-    let stage = Stage::new(&stem(slot)?);
+    let mut stage = Stage::new(&stem(slot)?);
     let outcome = (|| {
-        if let Some(root) = &target.root {
-            stage.remove(root);
+        if let Some(root) = target.root.as_ref().filter(|_| !tree.dry_run) {
+            stage.clear(root)?;
         }
         if let Some((to, request)) = &job.ask {
             receive::ask(session, to, request)?;
@@ -130,7 +153,7 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
         let window = if settings.adaptive { Window::adaptive(micros()) } else { Window::fixed(settings.window(settings.chunk)) };
         let asks = Asks::new(settings.retries, window, settings.limit);
         let mut receiving = Receiving {
-            chunk: asks.chunk(settings.chunk),
+            chunk: asks.limited(settings.chunk),
             asks,
             session,
             tree,
@@ -153,6 +176,7 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
             folders: Folders::default(),
             top: None,
             sets_top: tree.folders && (job.ask.is_some() || !target.path.is_empty()),
+            settings: Vec::new(),
             last_sync: None,
             gone: None,
         };
@@ -178,6 +202,8 @@ impl Receiving<'_> {
                 self.ask()?;
             }
             let all_here = self.all_here();
+            // Before the folders that they are in get their permissions.
+            self.set_all();
             if let Some(root) = &self.root {
                 self.stage.sync(root, all_here);
             }
@@ -235,11 +261,11 @@ impl Receiving<'_> {
             self.session.ask(number, &request);
         }
         let first = self.pages.keys().next().copied().unwrap_or(self.next_page).min(self.next_page);
-        while !self.last_page && self.asked_pages < first + PAGES_AHEAD {
-            self.question(Question::Page(self.asked_pages), 0);
+        while !self.last_page && self.asked_pages < first + PAGES_AHEAD && self.asks.has_room_for_page() {
+            self.question(Question::Page(self.asked_pages), 0, 0);
             self.asked_pages += 1;
         }
-        while self.asks.has_room(u64::from(self.chunk), micros()) {
+        while self.asks.has_room(self.asks.chunk(self.chunk), micros()) {
             if !self.ask_for_contents()? {
                 return Ok(());
             }
@@ -251,9 +277,9 @@ impl Receiving<'_> {
         Ok(())
     }
 
-    fn question(&mut self, question: Question, bytes: u64) {
+    fn question(&mut self, question: Question, bytes: u64, tries: u32) {
         let request = question.request();
-        let number = self.asks.ask(question, bytes, micros());
+        let number = self.asks.ask(question, bytes, tries, micros());
         self.session.ask(number, &request);
     }
 
@@ -270,7 +296,7 @@ impl Receiving<'_> {
                     self.next_page += 1;
                 }
             }
-            (Question::Files(asked), InternalResponse::Files(sent)) => self.files(&asked, &sent?, blob.as_ref())?,
+            (Question::Files(asked, doubted), InternalResponse::Files(sent)) => self.files(&asked, doubted, &sent?, blob.as_ref())?,
             (Question::Part(asked, attempt), InternalResponse::Part(outcome)) => self.part(&asked, attempt, outcome, blob.as_ref())?,
             (Question::Digest(asked), InternalResponse::DigestOf(outcome)) => self.digest(asked, outcome)?,
             _ => return Err(TransferError::Failed(format!("{} answered a question with something else", self.session.node))),
@@ -281,23 +307,31 @@ impl Receiving<'_> {
 
     fn no_answer(&mut self, number: u32, kind: &SendErrorKind) -> Result<(), TransferError> {
         let what = "a part of the folder was asked for";
-        match kind {
-            // Denied: the bytes could not be read when their turn came to be sent. The sender, asked again, says why.
-            SendErrorKind::Timeout | SendErrorKind::Denied(_) if self.asks.timed_out(number, micros()) == Retry::GiveUp => {
-                Err(from_send(kind, &self.session.node, what))
-            }
-            SendErrorKind::Timeout | SendErrorKind::Denied(_) => Ok(()),
+        let lost = match kind {
+            SendErrorKind::Timeout => self.asks.timed_out(number, micros()),
+            // The bytes could not be read when their turn came to be sent. The sender, asked again, says why.
+            SendErrorKind::Denied(_) => self.asks.refused(number),
             SendErrorKind::NoSuchProcess => {
                 let error = || from_send(kind, &self.session.node, what);
                 self.gone.get_or_insert_with(|| (now(), error()));
-                Ok(())
+                return Ok(());
             }
             _ => {
                 self.session.try_again_after(kind, what)?;
-                self.asks.dropped(number);
-                Ok(())
+                self.asks.dropped(number)
             }
-        }
+        };
+        let ended = match lost {
+            Lost::Again => false,
+            // What was asked for last comes first again: so a sender that is gone is found to be that.
+            Lost::Files(files, tries, doubted) => {
+                self.todo.push_front(Todo::Files(Group { page: files.page, files: files.files, tries, doubted }));
+                false
+            }
+            Lost::Part(part, attempt, counts) => self.part_lost(&part, attempt, counts) == Retry::GiveUp,
+            Lost::GiveUp => true,
+        };
+        if ended { Err(from_send(kind, &self.session.node, what)) } else { Ok(()) }
     }
 
     fn completed(&mut self, completion: &Completion) -> Result<(), TransferError> {

@@ -1,7 +1,8 @@
 //! Where files wait until they may have their names: a hidden folder of the tree, in which every file is complete and verified.
 //!
 //! They get their names in batches: first all that was written is brought to stable storage, with one call for the whole batch, then each file is renamed. So nothing partial is ever seen under a name, after a crash neither, and
-//! thousands of small files cost one sync and not thousands. The folder is gone at the end, and what an attempt before left in it at the beginning.
+//! thousands of small files cost one sync and not thousands. The folder is gone at the end, and what an attempt before left in it at the beginning. An empty one stays where a large file is left to be resumed: by it the next attempt knows
+//! that there is something of this transfer, wherever in the tree.
 
 use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::hidden::TREE;
@@ -62,6 +63,8 @@ pub(super) type Named = (Staged, Result<Published, VfsError>);
 pub(super) struct Stage {
     path: String,
     made: bool,
+    /// An attempt before left one.
+    found: bool,
     next: u64,
     batch: Vec<Staged>,
     bytes: u64,
@@ -78,9 +81,14 @@ impl Stage {
         format!("{stem}{TREE}")
     }
 
+    /// What a link of this transfer is called until it has its name: it waits in its own folder, and not here.
+    pub(super) fn link_name(&self) -> String {
+        format!("{}.link", self.path.strip_suffix(TREE).unwrap_or(&self.path))
+    }
+
     /// One that is made when the first file comes.
     pub(super) fn new(stem: &str) -> Self {
-        Self { path: Self::path(stem), made: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None, batches: 0 }
+        Self { path: Self::path(stem), made: false, found: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None, batches: 0 }
     }
 
     /// Removes what there is of it.
@@ -91,7 +99,29 @@ impl Stage {
         }
     }
 
-    fn make(&mut self, root: &Directory) -> Result<(), TransferError> {
+    /// Removes what an attempt before left in it. That there was one stays known.
+    pub(super) fn clear(&mut self, root: &Directory) -> Result<(), TransferError> {
+        if !matches!(root.find(&self.path), Ok(Some(_))) {
+            return Ok(());
+        }
+        self.remove(root);
+        self.found = true;
+        self.make(root)
+    }
+
+    /// The attempt ends early: nothing that waits for its name is left. `keep`: what an attempt before left elsewhere is; `kept`: this one leaves something.
+    pub(super) fn leave(&mut self, root: &Directory, keep: bool, kept: bool) {
+        self.remove(root);
+        if kept || (keep && self.found) {
+            self.made = false;
+            if let Err(error) = self.make(root) {
+                warn!("{}: large files may have to be fetched again: {error:?}", self.path);
+            }
+        }
+    }
+
+    /// Makes it, if it is not there.
+    pub(super) fn make(&mut self, root: &Directory) -> Result<(), TransferError> {
         if !self.made {
             root.open_directory(&self.path, true).map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
             self.made = true;

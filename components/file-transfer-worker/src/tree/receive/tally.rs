@@ -54,6 +54,12 @@ impl Tally {
         self.files += 1;
     }
 
+    /// A file was equal, but for its time or its permissions, which it has now.
+    pub(super) fn set(&mut self) {
+        self.summary.changed += 1;
+        self.files += 1;
+    }
+
     /// A file was equal already.
     pub(super) fn unchanged(&mut self) {
         self.summary.unchanged += 1;
