@@ -7,6 +7,7 @@
 
 mod command;
 mod content;
+pub mod fake_sender;
 pub mod fake_worker;
 pub mod guests;
 mod home;

@@ -21,6 +21,8 @@ mod hostile_guests;
 mod hostile_packages;
 mod hostile_peer;
 mod hostile_requests;
+mod hostile_senders;
+mod hostile_trees;
 mod killed_nodes;
 mod left_behind;
 mod limited;
