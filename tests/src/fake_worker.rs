@@ -1,4 +1,4 @@
-//! A worker of mallory's that says what a test wants it to: one side of a transfer, by hand. It talks over a link of a [`RawPeer`], and what it sends is small enough for that.
+//! A worker of mallory's that says what a test wants it to: one side of a transfer, by hand. It talks over a link of a [`RawPeer`], and what is too large for that goes over a lane of hers.
 
 use std::time::Instant;
 
@@ -94,11 +94,19 @@ impl RawPeer {
 
     /// Gives an answer, with a blob if there is one, of 16 KiB at most.
     pub fn grant(&mut self, wish: &Wish, body: &Value, blob: Option<&[u8]>) {
-        let Some(number) = wish.number else { return };
-        let length = blob.map(|blob| (blob.len() as u64, None));
-        let head = Head { source: wish.target.clone(), kind: HeadKind::Response(number), blob: length, ..Head::request(&wish.source, 0) };
-        let payload = head.with(body.to_string().as_bytes());
+        let Some(payload) = granted(wish, body, blob.map(<[u8]>::len)) else { return };
         self.send(kind::MESSAGE, &[&payload, blob.unwrap_or_default()].concat());
+    }
+
+    /// Gives an answer with a blob over this connection, which is a lane, in pieces of so many bytes.
+    pub fn grant_over_lane(&mut self, wish: &Wish, body: &Value, blob: &[u8], piece: usize) {
+        let Some(payload) = granted(wish, body, Some(blob.len())) else { return };
+        self.send(kind::LANE_MESSAGE, &payload);
+        for piece in blob.chunks(piece) {
+            let length = u32::try_from(piece.len()).expect("a piece has 1 MiB at most");
+            self.send_bytes(&length.to_le_bytes());
+            self.send_bytes(piece);
+        }
     }
 
     /// Asks a worker as the process `from` and waits for its answer: the body, and the blob if it is a small one. None: it was refused, because the worker has ended. What else is `heard` meanwhile
@@ -132,6 +140,13 @@ impl RawPeer {
             }
         }
     }
+}
+
+/// The head and the body of an answer, if one is expected, with a blob of so many bytes.
+fn granted(wish: &Wish, body: &Value, blob: Option<usize>) -> Option<Vec<u8>> {
+    let blob = blob.map(|length| (length as u64, None));
+    let head = Head { source: wish.target.clone(), kind: HeadKind::Response(wish.number?), blob, ..Head::request(&wish.source, 0) };
+    Some(head.with(body.to_string().as_bytes()))
 }
 
 fn split(payload: &[u8]) -> (Head, Vec<u8>) {

@@ -7,9 +7,11 @@
 
 mod command;
 mod content;
+pub mod fake_sender;
 pub mod fake_worker;
 pub mod guests;
 mod home;
+pub mod kinds;
 pub mod machine;
 pub mod newcomer;
 pub mod package;
@@ -27,7 +29,7 @@ pub mod wire;
 pub use command::{Outcome, transship};
 pub use content::{blake3_of, differ, random_bytes, random_file, sha256_hex, sha256_of, sparse_file, write_random};
 pub use home::{Home, Serving, introduce, pair, pair_in};
-pub use proxy::Proxy;
+pub use proxy::{Direction, Proxy};
 pub use running::Running;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,6 +15,22 @@ use crate::SOON;
 /// What the kernel may keep of what comes over a connection that is held.
 const KEPT: u32 = 64 << 10;
 
+/// Which way something passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From who called to where the proxy leads.
+    ToTarget,
+    /// Back.
+    FromTarget,
+}
+
+impl Direction {
+    /// The other one.
+    pub fn back(self) -> Self {
+        if self == Self::ToTarget { Self::FromTarget } else { Self::ToTarget }
+    }
+}
+
 /// See the module. Dropping it closes all its connections.
 pub struct Proxy {
     address: SocketAddr,
@@ -34,8 +50,8 @@ struct Shared {
     ends: AtomicUsize,
     /// Bytes that have been forwarded, both directions of all connections together.
     forwarded: AtomicU64,
-    /// The next large piece that comes from the target gets a wrong bit.
-    spoil: AtomicBool,
+    /// The next piece that goes this way and has at least so many bytes gets a wrong bit.
+    spoil: Mutex<Option<(Direction, usize)>>,
     ended: AtomicBool,
 }
 
@@ -43,6 +59,8 @@ struct Shared {
 struct Gate {
     /// Bytes that may still pass; none: as many as come.
     left: Option<u64>,
+    /// Nothing passes any more from the first piece on that goes this way and has at least so many bytes.
+    at: Option<(Direction, usize)>,
     /// Bytes that may pass from the target to its caller on each connection; none: as many as come.
     each: Option<u64>,
     /// Bytes a second that pass on each connection, in each direction; none: as many as come.
@@ -83,7 +101,7 @@ impl Proxy {
             opened: AtomicUsize::new(0),
             ends: AtomicUsize::new(0),
             forwarded: AtomicU64::new(0),
-            spoil: AtomicBool::new(false),
+            spoil: Mutex::default(),
             ended: AtomicBool::new(false),
         });
         let accepting = shared.clone();
@@ -132,6 +150,11 @@ impl Proxy {
     /// Lets about so many bytes pass from now on, both directions of all connections together, and holds everything that follows.
     pub fn hold_after(&self, bytes: u64) {
         self.set(Gate { left: Some(bytes), ..Gate::default() });
+    }
+
+    /// Lets everything pass until a piece of at least `least` bytes is to go this way, and holds that piece and everything that follows. (A piece is what was read at a time: 64 KiB at most.)
+    pub fn hold_at(&self, direction: Direction, least: usize) {
+        self.set(Gate { at: Some((direction, least)), ..Gate::default() });
     }
 
     /// Lets about so many bytes pass from the target on each connection by itself, and holds what follows on that connection; what goes to the target passes.
@@ -190,9 +213,9 @@ impl Proxy {
         self.shared.close(all)
     }
 
-    /// Flips a bit in the next large piece that comes from the target.
-    pub fn spoil(&self) {
-        self.shared.spoil.store(true, Ordering::SeqCst);
+    /// Flips a bit in the next piece of at least `least` bytes that goes this way.
+    pub fn spoil(&self, direction: Direction, least: usize) {
+        *self.shared.spoil.lock().unwrap_or_else(PoisonError::into_inner) = Some((direction, least));
     }
 
     /// How often one end or the other of a connection has closed it, or was cut off.
@@ -202,7 +225,7 @@ impl Proxy {
 
     /// Whether the bit was flipped.
     pub fn spoiled(&self) -> bool {
-        !self.shared.spoil.load(Ordering::SeqCst)
+        self.shared.spoil.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 }
 
@@ -225,32 +248,34 @@ impl Shared {
         let connection = Arc::new(Connection { near, far, answered: AtomicU64::new(0), cut: AtomicBool::new(false), deaf: AtomicBool::new(false) });
         self.connections.lock().unwrap_or_else(PoisonError::into_inner).push(connection.clone());
         self.opened.fetch_add(1, Ordering::SeqCst);
-        let forward = |from_target| {
+        let forward = |direction| {
             let (shared, connection) = (self.clone(), connection.clone());
             std::thread::spawn(move || {
-                shared.forward(&connection, from_target);
+                shared.forward(&connection, direction);
                 shared.ends.fetch_add(1, Ordering::SeqCst);
             })
         };
-        vec![forward(false), forward(true)]
+        vec![forward(Direction::ToTarget), forward(Direction::FromTarget)]
     }
 
-    fn forward(&self, connection: &Connection, from_target: bool) {
-        let (mut from, mut to) = if from_target { (&connection.far, &connection.near) } else { (&connection.near, &connection.far) };
+    fn forward(&self, connection: &Connection, direction: Direction) {
+        let (near, far) = (&connection.near, &connection.far);
+        let (mut from, mut to) = if direction == Direction::FromTarget { (far, near) } else { (near, far) };
         let mut buffer = vec![0; 1 << 16];
         while let Ok(count) = from.read(&mut buffer) {
             if count == 0 {
-                if !self.pass(connection, from_target, 0) {
+                if !self.pass(connection, direction, 0) {
                     break;
                 }
                 // The other direction may go on.
                 drop(to.shutdown(Shutdown::Write));
                 return;
             }
-            if from_target && count > 10_000 && self.spoil.swap(false, Ordering::SeqCst) {
+            let spoiled = |spoil: &mut (Direction, usize)| spoil.0 == direction && count >= spoil.1;
+            if self.spoil.lock().unwrap_or_else(PoisonError::into_inner).take_if(spoiled).is_some() {
                 buffer[count / 2] ^= 0x10;
             }
-            if !self.pass(connection, from_target, count as u64) || to.write_all(&buffer[..count]).is_err() {
+            if !self.pass(connection, direction, count as u64) || to.write_all(&buffer[..count]).is_err() {
                 break;
             }
             self.forwarded.fetch_add(count as u64, Ordering::SeqCst);
@@ -269,7 +294,8 @@ impl Shared {
     }
 
     /// Waits until the gate lets so many bytes pass. False: the connection was cut meanwhile.
-    fn pass(&self, connection: &Connection, from_target: bool, count: u64) -> bool {
+    fn pass(&self, connection: &Connection, direction: Direction, count: u64) -> bool {
+        let from_target = direction == Direction::FromTarget;
         let cut = || connection.cut.load(Ordering::SeqCst) || self.ended.load(Ordering::SeqCst);
         let held = |gate: &Gate| {
             let alone = from_target && gate.each.is_some_and(|each| connection.answered.load(Ordering::SeqCst) >= each);
@@ -277,6 +303,9 @@ impl Shared {
             connection.deaf.load(Ordering::SeqCst) || (count > 0 && (alone || gate.left == Some(0)))
         };
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if gate.at.take_if(|(way, least)| *way == direction && count >= *least as u64).is_some() {
+            gate.left = Some(0);
+        }
         while held(&gate) && !cut() {
             // Once: two that wait and told each other so would do nothing else.
             if !std::mem::replace(&mut gate.waiting, true) {

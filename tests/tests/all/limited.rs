@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use transship_tests::{Home, differ, eventually, introduce, pair, random_file};
+use transship_tests::tree::{many, same};
+use transship_tests::{Home, differ, eventually, introduce, pair, random_bytes, random_file};
 
 const MIB: u64 = 1 << 20;
 
@@ -100,4 +101,49 @@ fn what_is_no_limit_is_refused_with_the_least_there_may_be() {
     alice.configure("limit = 1000");
     let refused = alice.run(["--json", "list"]);
     assert!(refused.stderr.contains("at least 16384") || refused.stdout.contains("at least 16384"), "{} {}", refused.stdout, refused.stderr);
+}
+
+/// A folder of small files and one in parts, 5 MiB in all.
+fn folder(root: &std::path::Path) {
+    many(&root.join("many"), 64, 32 << 10);
+    random_file(&root.join("parts"), 3 * MIB);
+}
+
+#[test]
+fn a_folder_keeps_to_its_own_limit_and_to_that_of_the_peer_in_either_direction() {
+    let ((alice, _alices), (bob, _bobs)) = pair("list,read,write", "list,read,write");
+    folder(&bob.file("far"));
+    folder(&alice.scratch().join("near"));
+    for (own, place) in [(&["--limit", "2M"][..], "own"), (&[], "peer's")] {
+        if own.is_empty() {
+            alice.run(["peer", "allow", "bob", "--limit", "2M"]).ok();
+        }
+        let (here, there) = (alice.scratch().join(place), bob.file(place));
+        assert!(timed(|| drop(alice.run([&["get", "-r", "bob:far/", place][..], own].concat()).ok())) >= at_least(2.5), "get, {place}");
+        let target = format!("bob:{place}");
+        assert!(timed(|| drop(alice.run([&["put", "-r", "near/", target.as_str()][..], own].concat()).ok())) >= at_least(2.5), "put, {place}");
+        same(&bob.file("far"), &here, false);
+        same(&alice.scratch().join("near"), &there, false);
+    }
+}
+
+#[test]
+fn a_stream_from_and_to_a_pipe_keeps_to_the_limit_of_the_peer() {
+    let ((alice, _alices), (bob, _bobs)) = pair("list,read,write", "list,read,write");
+    let content = random_bytes(5 * MIB, 1);
+    std::fs::write(bob.file("far"), &content).unwrap();
+    alice.run(["peer", "allow", "bob", "--limit", "2M"]).ok();
+    assert!(timed(|| drop(alice.run_with_input(["put", "-", "bob:put"], &content).ok())) >= at_least(2.5));
+    assert!(std::fs::read(bob.file("put")).unwrap() == content);
+    assert!(timed(|| assert!(alice.run(["get", "bob:far", "-"]).ok().bytes == content)) >= at_least(2.5));
+}
+
+#[test]
+fn a_stream_to_a_pipe_keeps_to_its_own_limit_and_one_from_a_pipe_says_that_it_has_none() {
+    let ((alice, _alices), (bob, _bobs)) = pair("list,read,write", "list,read,write");
+    let content = random_bytes(5 * MIB, 2);
+    std::fs::write(bob.file("far"), &content).unwrap();
+    assert!(timed(|| assert!(alice.run(["get", "bob:far", "-", "--limit", "2M"]).ok().bytes == content)) >= at_least(2.5));
+    alice.run_with_input(["put", "-", "bob:put", "--limit", "2M"], b"x").code(2).says("only --on-conflict can be chosen");
+    assert!(!bob.file("put").exists());
 }

@@ -68,3 +68,24 @@ fn a_receiver_that_stands_still_does_not_fill_the_sender() {
     alice_serves.signal("CONT");
     getting.kill9();
 }
+
+#[test]
+fn a_receiver_of_many_small_files_that_stands_still_does_not_fill_the_sender() {
+    let wired = Wired::new_in(&quick_folder(1 << 30), "", "list,read,write");
+    let Wired { proxy, alice, bob, bob_serves } = &wired;
+    let (_alice_serves, bob_serves) = (alice.serve(), bob_serves.as_ref().unwrap());
+    // Far more than the bound, and nothing on the disk.
+    std::fs::create_dir(bob.file("many")).unwrap();
+    for number in 0..8000 {
+        sparse_file(&bob.file(&format!("many/{number}")), 64 << 10);
+    }
+    proxy.hold_after(32 << 20);
+    let getting = alice.start(["get", "-r", "bob:many"]);
+    proxy.held();
+    forget_peak(bob_serves.pid());
+    let before = memory(bob_serves.pid(), "VmRSS");
+    stands_still(bob_serves.pid());
+    let most = memory(bob_serves.pid(), "VmHWM");
+    assert!(most < before + WINDOW, "the sender grew from {} to {} MiB", before >> 20, most >> 20);
+    getting.kill9();
+}

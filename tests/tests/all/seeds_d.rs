@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 use transship_tests::transfer::{LONG, MIDWAY, Wired, hidden_in, journal_ranges, names_in, partial_in, safe_on_disk};
-use transship_tests::{differ, eventually, pair, random_file, sha256_hex, sha256_of};
+use transship_tests::{Direction, differ, eventually, pair, random_file, sha256_hex, sha256_of};
 
 /// Contents of RFC 1321, appendix A.5, with their MD5.
 const MD5: [(&str, &str); 3] =
@@ -159,7 +159,7 @@ fn a_bit_that_flips_on_the_way_never_reaches_the_file() {
     let mut running = alice.start(["get", "bob:file"]);
     running.midway();
     let before = proxy.closed();
-    proxy.spoil();
+    proxy.spoil(Direction::FromTarget, 10_000);
     proxy.release();
     running.end().ok();
     assert!(proxy.spoiled());

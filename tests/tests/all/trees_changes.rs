@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use transship_tests::transfer::{Wired, hidden_in};
 use transship_tests::tree::{files_in, many, plant, same};
-use transship_tests::{Running, differ, eventually};
+use transship_tests::{Direction, Running, differ, eventually};
 
 /// More than get their names at once.
 const SMALL: u64 = 8000;
@@ -108,7 +108,7 @@ fn bits_that_flip_on_the_wire_never_reach_a_file() {
         let running = wired.alice.start(*command);
         wired.proxy.held();
         let before = wired.proxy.closed();
-        wired.proxy.spoil();
+        wired.proxy.spoil(Direction::FromTarget, 10_000);
         wired.proxy.release();
         running.end().ok();
         assert!(wired.proxy.spoiled());

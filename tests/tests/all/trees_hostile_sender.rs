@@ -4,15 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use transship_tests::blake3_of;
+use transship_tests::fake_sender::{file, page};
 use transship_tests::fake_worker::{FAKE, MANAGER, Wish, named, process};
 use transship_tests::siege::Siege;
 use transship_tests::transfer::{hidden_in, names_in};
 use transship_tests::tree::{all_in, files_in};
-
-/// A file as it is listed.
-fn file(path: &str, size: u64) -> Value {
-    json!({"path": path, "kind": "file", "size": size, "modified": 1_000_000_000_000_000_000_i64, "permissions": 0o644, "target": null})
-}
 
 fn folder(path: &str) -> Value {
     json!({"path": path, "kind": "folder", "size": 0, "modified": 0, "permissions": 0o755, "target": null})
@@ -24,10 +20,6 @@ fn link(path: &str, target: &str) -> Value {
 
 /// What every file has.
 const CONTENT: &[u8] = b"hostile?";
-
-fn page(entries: &[Value], more: bool) -> Value {
-    json!({"page": {"ok": {"entries": entries, "failures": [], "skipped": 0, "more": more}}})
-}
 
 /// What a sender says that keeps the rules, apart from what it lists: all files have [`CONTENT`].
 fn honest(entries: &[Value], wish: &Wish) -> Option<(Value, Vec<u8>)> {
