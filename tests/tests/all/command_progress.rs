@@ -59,7 +59,11 @@ fn a_store_that_is_interrupted_with_a_segment_under_way_leaves_nothing() {
     input.write_all(&random_bytes(4 << 20, 1)).unwrap();
     eventually("the first segment is there", || (stored() == 4 << 20).then_some(()));
     wired.proxy.hold_after(1 << 20);
-    input.write_all(&random_bytes(4 << 20, 2)).unwrap();
+    // The command takes no more of this than it has segments for. The input stays open.
+    let writing = std::thread::spawn(move || {
+        let _ = input.write_all(&random_bytes(4 << 20, 2));
+        input
+    });
     wired.proxy.held();
     signal(storing.id(), "INT");
     let mut said = String::new();
@@ -69,6 +73,7 @@ fn a_store_that_is_interrupted_with_a_segment_under_way_leaves_nothing() {
     wired.proxy.release();
     while errors.read_line(&mut said).unwrap() > 0 {}
     assert_eq!(storing.wait().unwrap().code(), Some(130), "{said}");
+    drop(writing.join().unwrap());
     assert!(said.contains("stopped; nothing is stored") && !said.contains("could not be told"), "{said}");
     // At once: else it would stay until the store expires.
     assert_eq!(names_in(&folder), Vec::<String>::new());

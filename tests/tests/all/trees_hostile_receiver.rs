@@ -1,11 +1,13 @@
 //! Nodes that take trees and keep no rules: they get what was listed for them, and nothing else.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use transship_tests::fake_worker::{ASKER, FAKE, MANAGER, named, process};
 use transship_tests::raw_peer::RawPeer;
 use transship_tests::siege::Siege;
 use transship_tests::tree::plant;
-use transship_tests::{Home, Running};
+use transship_tests::{Home, Running, eventually};
 
 const SECRET: &str = "this is not for mallory";
 
@@ -111,6 +113,52 @@ fn who_may_read_gets_nothing_that_is_no_part_of_the_folder() {
     assert_eq!(besiege(&mut link, ASKER, &worker), ["good"]);
     drop(link);
     siege.bob.settled();
+    siege.alice_is_served();
+}
+
+/// How many files below `folder` a process holds open.
+fn open_below(pid: u32, folder: &Path) -> usize {
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the process is there");
+    open.flatten().filter(|open| std::fs::read_link(open.path()).is_ok_and(|file| file.starts_with(folder))).count()
+}
+
+#[test]
+fn any_number_of_digests_may_be_asked_for_and_others_are_served_meanwhile() {
+    const FILES: u32 = 600;
+    const QUESTIONS: usize = 256;
+    let siege = Siege::lay("list,read");
+    let folder = siege.bob.file("out");
+    std::fs::create_dir(&folder).unwrap();
+    for number in 0..FILES {
+        // With nothing on the disk, and hours of work all together.
+        std::fs::File::create(folder.join(format!("{number:03}"))).unwrap().set_len(1 << 36).unwrap();
+    }
+    let mut link = siege.link();
+    let target = json!({"node": "mallory", "process": process(FAKE)});
+    let request = json!({"download": {"name": "out", "target": target, "is-requestor": false, "local": null, "slot": null, "options": {"tree": {}}}});
+    let worker = named(&link.ask_json(MANAGER, 1, &request)["download"]["ok"]);
+    link.took_all();
+    let mut heard = Vec::new();
+    link.ask_worker(ASKER, &worker, 2, &json!({"page": 0}), &mut heard).expect("it lists");
+    for file in 0..FILES - 1 {
+        link.tell_worker(ASKER, &worker, 1000 + u128::from(file), &json!({"digest-of": {"page": 0, "file": file}}));
+        // As many as may be on their way.
+        if file % 100 == 99 {
+            link.ask_worker(ASKER, &worker, 8000 + u128::from(file), &json!({"page": 0}), &mut heard).expect("it still runs");
+        }
+    }
+    let last = json!({"digest-of": {"page": 0, "file": FILES - 1}});
+    let (answer, _) = link.ask_worker(ASKER, &worker, 9000, &last, &mut heard).expect("it still runs");
+    assert!(answer["digest-of"]["err"]["busy"].is_string(), "{answer}");
+    let heard = String::from_utf8_lossy(&heard);
+    assert_eq!(heard.matches("busy").count(), FILES as usize - 1 - QUESTIONS, "{}", &heard[heard.len().saturating_sub(2000)..]);
+    let pid = siege.bob_serves.pid();
+    assert!((1..=32).contains(&open_below(pid, &folder)));
+    siege.alice_is_served();
+    // With the transfer its digests end, and all that they hold.
+    drop(link);
+    siege.bob.settled();
+    eventually("the files are closed", || (open_below(pid, &folder) == 0).then_some(()));
     siege.alice_is_served();
 }
 
