@@ -59,7 +59,7 @@ pub fn scene(kind: Kind) -> (Wired, [Way; 2]) {
         match kind {
             Kind::Large => plant(&way.source.join("file"), 20 << 20, 0o644),
             Kind::Small => plant(&way.source.join("file"), SMALL, 0o644),
-            Kind::SmallTree => drop(many(&way.source, 1500, 2048)),
+            Kind::SmallTree => drop(many(&way.source, 600, 5 << 10)),
             Kind::LargeTree => {
                 many(&way.source.join("many"), 200, 1024);
                 plant(&way.source.join("zlarge"), 20 << 20, 0o644);

@@ -95,8 +95,8 @@ impl Wired {
     /// Kills bob's node as a power cut would, and what the proxy holds goes with it.
     pub fn bob_dies(&mut self) {
         self.bob_serves.take().unwrap().kill9();
-        self.proxy.release();
         self.proxy.cut_all();
+        self.proxy.release();
     }
 
     /// Bob's node is there again, at another address.

@@ -65,6 +65,7 @@ mod trees_many;
 mod trees_places;
 mod trees_progress;
 mod trees_resume;
+mod trees_rewritten;
 mod wasi;
 mod wire;
 mod wit_reference;
