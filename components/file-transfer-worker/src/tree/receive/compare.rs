@@ -89,15 +89,14 @@ impl Receiving<'_> {
     pub(super) fn digest(&mut self, of: FileRequest, outcome: Result<String, TransferError>) -> Result<(), TransferError> {
         if let Some(place) = self.larges.iter().position(|large| large.of == of) {
             let next = match (outcome, self.larges.get_mut(place)) {
-                (Ok(digest), Some(large)) => large.told(digest)?,
+                (Ok(digest), Some(large)) => large.told(digest),
                 (Err(error), _) => {
                     self.large_failed(place, error);
                     return Ok(());
                 }
                 (Ok(_), None) => return Ok(()),
             };
-            self.follow(place, next);
-            return Ok(());
+            return self.follow_or_fail(place, next);
         }
         let Some(place) = self.comparing.iter().position(|comparison| comparison.of == of) else { return Ok(()) };
         match outcome {

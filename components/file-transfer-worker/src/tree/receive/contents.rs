@@ -242,8 +242,9 @@ impl Receiving<'_> {
         let path = self.larges.get(place).map_or_else(String::new, |large| large.entry.path.clone());
         match self.check(bytes, &digest, &path) {
             Err(error @ TransferError::DigestMismatch(_)) => {
-                if !self.larges.get_mut(place).is_some_and(|large| large.doubt(asked, attempt)) {
-                    self.large_failed(place, error);
+                match self.larges.get_mut(place).map(Large::doubt).transpose()?.flatten() {
+                    Some(lost) => self.gone(lost),
+                    None => self.large_failed(place, error),
                 }
                 return Ok(());
             }
@@ -284,6 +285,15 @@ impl Receiving<'_> {
         }
     }
 
+    /// A file that is not what its sender says fails by itself, like one that the sender can't give.
+    pub(super) fn follow_or_fail(&mut self, place: usize, next: Result<Next, TransferError>) -> Result<(), TransferError> {
+        match next {
+            Err(error @ TransferError::DigestMismatch(_)) => self.large_failed(place, error),
+            next => self.follow(place, next?),
+        }
+        Ok(())
+    }
+
     pub(super) fn follow(&mut self, place: usize, next: Next) {
         match next {
             Next::Wait => {}
@@ -320,8 +330,7 @@ impl Receiving<'_> {
         for place in 0..self.larges.len() {
             let Some(large) = self.larges.get_mut(place) else { break };
             if let Some(next) = large.completed(completion) {
-                let next = next?;
-                self.follow(place, next);
+                self.follow_or_fail(place, next)?;
                 return Ok(true);
             }
         }

@@ -1,7 +1,5 @@
 //! A file of the tree that comes in parts, of the length that the tree's window has at the moment of asking. It is written where it waits for its name: one that is worth resuming to a partial file with a journal, as if it were transferred alone, all others to the stage.
 
-use std::collections::BTreeSet;
-
 use file_transfer_types::errors::{Side, from_vfs};
 use file_transfer_types::options::MAX_CHUNK;
 use file_transfer_types::protocol::{FileRequest, PartRequest, SizeRequest, TreeEntry};
@@ -57,8 +55,6 @@ pub(super) struct Large {
     pub(super) how: How,
     offer: SizeRequest,
     flow: Flow,
-    /// Where parts began whose digest did not fit, and which were asked for once more.
-    doubted: BTreeSet<u64>,
     algorithm: digests::Algorithm,
     sink: Sink,
     step: Step,
@@ -118,21 +114,8 @@ impl Large {
         };
         let resumed = there.total();
         let flow = flow(&entry, there, session.settings.retries, 0).having_tried(tries);
-        let (retries, doubted) = (session.settings.retries, BTreeSet::new());
-        Ok(Self {
-            of,
-            entry,
-            how,
-            offer,
-            flow,
-            retries,
-            doubted,
-            algorithm: algorithm(session.settings.digest),
-            sink,
-            step: Step::Fetching,
-            resumed,
-            attempt: 0,
-        })
+        let retries = session.settings.retries;
+        Ok(Self { of, entry, how, offer, flow, retries, algorithm: algorithm(session.settings.digest), sink, step: Step::Fetching, resumed, attempt: 0 })
     }
 
     /// The next part to ask for, of at most so many bytes.
@@ -147,13 +130,14 @@ impl Large {
         self.flow.put_back(Ask { offset: asked.offset, length: asked.length, attempt }, counts)
     }
 
-    /// The digest of a part did not fit. The file may have changed between its digest and its bytes: the sender, asked once more, says so. False: it was asked already.
-    pub(super) fn doubt(&mut self, asked: &PartRequest, attempt: u32) -> bool {
-        let first = self.doubted.insert(asked.offset);
-        if first {
-            self.put_back(asked, attempt, false);
+    /// The digest of a part did not fit: the file is being changed, most likely, and what came before may be of another file than what comes now, also if its size and time do not tell. So it begins anew, once. Returns how many bytes
+    /// were there; none if it has begun anew before.
+    pub(super) fn doubt(&mut self) -> Result<Option<u64>, TransferError> {
+        if self.attempt > 0 {
+            return Ok(None);
         }
-        first
+        warn!("{}: a part is not what its digest says: starting over", self.entry.path);
+        self.start_over().map(Some)
     }
 
     /// How many bytes of it are here.
@@ -260,17 +244,24 @@ impl Large {
             return Err(TransferError::DigestMismatch(DigestMismatch { name: self.entry.path.clone(), expected, found }));
         }
         warn!("{}: what an earlier attempt left does not fit ({found} and not {expected}): starting over", self.entry.path);
-        if let Sink::Journaled { partial, durable, .. } = &mut self.sink {
-            partial.start_over()?;
-            *durable = Durable::new(RangeSet::default(), now());
+        self.start_over().map(Next::Anew)
+    }
+
+    /// Nothing of it is here any more. Returns how many bytes were.
+    fn start_over(&mut self) -> Result<u64, TransferError> {
+        match &mut self.sink {
+            Sink::Staged(file, _) => file.set_length(0).map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?,
+            Sink::Journaled { partial, durable, .. } => {
+                partial.start_over()?;
+                *durable = Durable::new(RangeSet::default(), now());
+            }
         }
         self.attempt += 1;
         self.resumed = 0;
         let lost = self.received();
         self.flow = flow(&self.entry, RangeSet::default(), self.retries, self.attempt);
-        self.doubted.clear();
         self.step = Step::Fetching;
-        Ok(Next::Anew(lost))
+        Ok(lost)
     }
 
     /// Gives it its time and permissions, and begins to make it safe.
