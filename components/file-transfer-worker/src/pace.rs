@@ -1,7 +1,7 @@
 //! How often the parent hears of progress: at most five times a second, never a second report before the first was taken, and nothing that matters left out.
 //!
-//! Reports that only say "further", or which of the usual states has come, replace each other; one that says that something happened waits its turn. In the [`BEGINNING`] there are none of the former: a small file is over by then, and a
-//! report costs as much as its bytes.
+//! Reports that only say "further" replace each other; one that says that something happened waits its turn. In the [`BEGINNING`] those that say that all goes well are held back, and passed over if it ends: a small file is over by then,
+//! and a report costs as much as its bytes.
 
 use std::collections::VecDeque;
 
@@ -18,16 +18,16 @@ pub(crate) struct Pace<P> {
     /// A report was sent and not taken yet.
     waiting: bool,
     must: VecDeque<P>,
+    /// States that were come to in the beginning.
+    held: VecDeque<P>,
     latest: Option<P>,
-    /// The latest is the first that tells of its state.
-    changed: bool,
     last: Option<u64>,
 }
 
 impl<P> Pace<P> {
     /// Of what begins now.
     pub(crate) fn new(started: u64) -> Self {
-        Self { started, waiting: false, must: VecDeque::new(), latest: None, changed: false, last: None }
+        Self { started, waiting: false, must: VecDeque::new(), held: VecDeque::new(), latest: None, last: None }
     }
 
     /// It got further.
@@ -35,17 +35,24 @@ impl<P> Pace<P> {
         self.latest = Some(report);
     }
 
-    /// It has come to one of the states that it was to come to: told without delay, unless it is the beginning or the next comes first.
+    /// It has come to one of the states that it was to come to: told like what must be, unless it ends in the beginning.
     pub(crate) fn state(&mut self, report: P) {
-        self.latest = Some(report);
-        self.changed = true;
+        self.latest = None;
+        self.held.push_back(report);
     }
 
     /// Something happened that must be told.
-    pub(crate) fn tell(&mut self, report: P) {
+    pub(crate) fn tell(&mut self, report: P, now: u64) {
         self.latest = None;
-        self.changed = false;
+        if self.is_beginning(now) {
+            self.held.clear();
+        }
+        self.must.append(&mut self.held);
         self.must.push_back(report);
+    }
+
+    fn is_beginning(&self, now: u64) -> bool {
+        now.saturating_sub(self.started) < BEGINNING
     }
 
     /// The report to send now, if it is time for one; it is waiting to be taken from now on.
@@ -53,15 +60,15 @@ impl<P> Pace<P> {
         if self.waiting {
             return None;
         }
-        let since = |then: u64| now.saturating_sub(then);
-        let early = since(self.started) < BEGINNING || (!self.changed && self.last.is_some_and(|last| since(last) < INTERVAL));
+        let beginning = self.is_beginning(now);
+        if !beginning {
+            self.must.append(&mut self.held);
+        }
+        let early = beginning || self.last.is_some_and(|last| now.saturating_sub(last) < INTERVAL);
         let report = match self.must.pop_front() {
             Some(report) => report,
             None if early => return None,
-            None => {
-                self.changed = false;
-                self.latest.take()?
-            }
+            None => self.latest.take()?,
         };
         self.waiting = true;
         self.last = Some(now);
@@ -98,10 +105,10 @@ mod tests {
     #[test]
     fn nothing_is_sent_before_the_last_was_taken() {
         let mut pace = Pace::new(0);
-        pace.tell(1);
+        pace.tell(1, 0);
         pace.next(0);
         pace.further(2);
-        pace.tell(3);
+        pace.tell(3, 0);
         assert_eq!(pace.next(10 * INTERVAL), None);
         pace.taken();
         assert_eq!(pace.next(10 * INTERVAL), Some(3));
@@ -110,8 +117,8 @@ mod tests {
     #[test]
     fn what_happened_is_told_at_once_in_order_and_never_replaced() {
         let mut pace = Pace::new(0);
-        pace.tell(1);
-        pace.tell(2);
+        pace.tell(1, 0);
+        pace.tell(2, 0);
         pace.further(3);
         for expected in [1, 2] {
             assert_eq!(pace.next(0), Some(expected));
@@ -122,20 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_told_without_delay_after_the_beginning_and_passed_over_if_another_follows() {
+    fn states_of_the_beginning_are_told_after_it_in_order_and_later_ones_at_once() {
         let mut pace = Pace::new(1_000);
         pace.state(1);
         pace.further(2);
         assert_eq!(pace.next(1_000 + BEGINNING - 1), None);
         pace.state(3);
-        assert_eq!(pace.next(1_000 + BEGINNING), Some(3));
-        pace.taken();
+        for expected in [1, 3] {
+            assert_eq!(pace.next(1_000 + BEGINNING), Some(expected));
+            pace.taken();
+        }
         pace.state(4);
-        assert_eq!(pace.next(1_000 + BEGINNING), Some(4));
-        pace.taken();
-        pace.state(5);
-        pace.tell(6);
-        assert_eq!((pace.next(1_000 + BEGINNING), pace.latest), (Some(6), None));
+        pace.tell(5, 1_000 + BEGINNING);
+        for expected in [4, 5] {
+            assert_eq!(pace.next(1_000 + BEGINNING), Some(expected));
+            pace.taken();
+        }
     }
 
     #[test]
@@ -145,7 +154,7 @@ mod tests {
         pace.further(2);
         pace.state(3);
         assert_eq!(pace.next(BEGINNING - 1), None);
-        pace.tell(4);
+        pace.tell(4, BEGINNING - 1);
         assert_eq!(pace.next(BEGINNING - 1), Some(4));
         pace.taken();
         assert_eq!(pace.next(BEGINNING), None);

@@ -239,7 +239,7 @@ impl Session {
         self.flush();
     }
 
-    /// The state has changed, which the parent hears: of one that it was to come to, unless the next comes first.
+    /// The state has changed, which the parent hears: of one that it was to come to, unless all is over at once.
     pub(crate) fn enter(&mut self, state: TransferState) {
         let usual = matches!(state, TransferState::Transferring | TransferState::Verifying);
         self.progress.state = state;
@@ -247,7 +247,7 @@ impl Session {
         if usual {
             self.pace.state(report)
         } else {
-            self.pace.tell(report)
+            self.pace.tell(report, now())
         }
         self.flush();
     }

@@ -42,7 +42,7 @@ impl Session {
                 TransferState::Failed(error.clone())
             }
         };
-        self.pace.tell(self.progress.report());
+        self.pace.tell(self.progress.report(), now());
         // The last report goes out when the one before it was taken; then it is waited for.
         let deadline = now() + 2 * PARENT_PATIENCE;
         self.flush();

@@ -37,6 +37,12 @@ impl Pace {
         self.size.min(allowed).max(1)
     }
 
+    /// As [`Pace::size`], for what begins at this place of the input. None goes beyond a multiple of [`MOST`]: so the steps in which a store advances are the same on every line that is not slow.
+    pub(super) fn size_at(&self, place: u64) -> usize {
+        let past = usize::try_from(place % MOST as u64).unwrap_or(0);
+        self.size().min(MOST - past)
+    }
+
     /// When the next segment, of so many bytes, may go. Asked once for each.
     pub(super) fn may_go(&mut self, now: Instant, bytes: usize) -> Instant {
         let at = self.next.map_or(now, |next| next.max(now));
@@ -74,6 +80,19 @@ mod tests {
         let sizes = over(1e8, &mut Pace::new(None));
         assert_eq!(sizes[..5], [FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST, MOST]);
         assert_eq!(sizes[9], MOST);
+    }
+
+    #[test]
+    fn whatever_the_first_sizes_each_multiple_of_the_most_is_a_step() {
+        let (mut pace, mut place, mut steps) = (Pace::new(None), 0, Vec::new());
+        while place < 4 * MOST as u64 {
+            let size = pace.size_at(place);
+            pace.answered(size, Duration::from_millis(1));
+            place += size as u64;
+            steps.push(place);
+        }
+        assert!((1..=4).all(|number| steps.contains(&(number * MOST as u64))), "{steps:?}");
+        assert_eq!(steps[steps.len() - 2..], [3 * MOST as u64, 4 * MOST as u64]);
     }
 
     #[test]

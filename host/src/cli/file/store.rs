@@ -119,7 +119,7 @@ impl Store<'_> {
     /// Sends all of `input`. Returns the last answer.
     async fn all<R: AsyncRead + Unpin>(&mut self, mut input: R, display: &mut Display<'_>) -> Result<StoreStatus, CliError> {
         let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        let mut segment = read_segment(&mut input, self.pace.size()).await?;
+        let mut segment = read_segment(&mut input, self.pace.size_at(0)).await?;
         loop {
             digest.update(&segment.bytes);
             self.bytes += segment.bytes.len() as u64;
@@ -128,7 +128,7 @@ impl Store<'_> {
             }
             self.check_size(false)?;
             // The next is read while this one is on its way.
-            let size = self.pace.size();
+            let size = self.pace.size_at(self.bytes);
             let (stored, next) = tokio::try_join!(self.send_all(segment.bytes, display), read_segment(&mut input, size))?;
             if let Some(status) = stored {
                 return Ok(status);
