@@ -52,14 +52,7 @@ enum End {
 }
 
 /// Runs a process to its end. `ready` learns whether it could be instantiated. `_slot` is its place among the node's processes.
-pub(crate) async fn run(
-    node: Arc<NodeInner>,
-    process: Arc<Process>,
-    code: Code,
-    on_exit: OnExit,
-    ready: oneshot::Sender<Result<(), String>>,
-    _slot: OwnedSemaphorePermit,
-) {
+pub(crate) async fn run(node: Arc<NodeInner>, process: Arc<Process>, code: Code, on_exit: OnExit, ready: Started, _slot: OwnedSemaphorePermit) {
     let (code, ready) = (Arc::new(code), Ready(Arc::new(Mutex::new(Some(ready)))));
     let mut backoff = Backoff::default();
     let end = loop {
@@ -130,9 +123,11 @@ async fn send_last_words(node: &NodeInner, process: &Process, end: &End, request
     }
 }
 
+type Started = oneshot::Sender<Result<(), String>>;
+
 /// Whoever started a process learns once whether it could be instantiated.
 #[derive(Clone)]
-struct Ready(Arc<Mutex<Option<oneshot::Sender<Result<(), String>>>>>);
+struct Ready(Arc<Mutex<Option<Started>>>);
 
 impl Ready {
     fn tell(&self, outcome: Result<(), String>) {
