@@ -1,7 +1,6 @@
 //! A node that runs WebAssembly component plugins which move data between machines.
 
 pub mod blob;
-mod blocking;
 pub mod capability;
 pub mod control;
 pub mod digest;

@@ -6,7 +6,6 @@ use super::bindings::transship::host::blobs::BlobError;
 use super::bindings::transship::host::digests::{Algorithm, Host, HostHasher};
 use super::{BlobHandle, Guest};
 use crate::blob::{self, Blob};
-use crate::blocking::block;
 use crate::digest::{self, AT_ONCE, Hasher, slices};
 
 impl Guest {
@@ -19,7 +18,7 @@ impl Guest {
         if blob.length() > slices::SLICE {
             return Ok(slices::digest(known, self.digesting.clone(), algorithm, blob).await);
         }
-        Ok(block(move || known.digest_blocking(algorithm, &blob)).await?)
+        Ok(tokio::task::spawn_blocking(move || known.digest_blocking(algorithm, &blob)).await?)
     }
 }
 
@@ -36,7 +35,7 @@ impl Host for Guest {
         let (blob, known) = (self.blob(&blob)?, self.node.digests.clone());
         let found = if known.may_know(&blob) {
             let (blob, known) = (blob.clone(), known.clone());
-            block(move || known.find(algorithm.into(), &blob)).await?
+            tokio::task::spawn_blocking(move || known.find(algorithm.into(), &blob)).await?
         } else {
             None
         };

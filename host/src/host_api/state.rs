@@ -2,7 +2,6 @@
 
 use super::Guest;
 use super::bindings::transship::host::state::{Host, StateError};
-use crate::blocking::block;
 use crate::state::StateError as Error;
 
 impl Guest {
@@ -12,7 +11,7 @@ impl Guest {
     ) -> wasmtime::Result<Result<T, StateError>> {
         self.busy_epochs = 0;
         let (node, process) = (self.node.clone(), self.process.id.clone());
-        let result = block(move || work(&node.state, &process)).await?;
+        let result = tokio::task::spawn_blocking(move || work(&node.state, &process)).await?;
         Ok(result.map_err(|error| match error {
             Error::TooLarge => StateError::TooLarge,
             Error::NoSpace => StateError::NoSpace,

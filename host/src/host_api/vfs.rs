@@ -1,4 +1,4 @@
-//! `vfs`. What blocks on a disk runs on the threads that may block: the process goes there for it ([`block`]), and what takes as long as a file or a folder is large is handed over, so that the process can be ended meanwhile.
+//! `vfs`. What blocks on a disk runs on the threads that may block.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use super::bindings::transship::host::vfs::{
 use super::blobs::MAX_COPY;
 use super::{BlobHandle, DirectoryHandle, FileHandle, Guest};
 use crate::blob::Blob;
-use crate::blocking::block;
 use crate::capability::{Capability, Kind};
 use crate::process::Need;
 use crate::vfs::{self, Directory, File};
@@ -39,7 +38,7 @@ impl Guest {
             return Ok(Err(revoked()));
         }
         let file = handle.file.clone();
-        Ok(block(move || work(&file)).await?.map_err(Into::into))
+        Ok(tokio::task::spawn_blocking(move || work(&file)).await?.map_err(Into::into))
     }
 
     /// Calls a file's method that only looks at it: here, if it waits for nothing, since another thread costs many times such a call.
@@ -74,22 +73,6 @@ impl Guest {
 
     /// Calls a directory's method where blocking is allowed.
     async fn with_directory<T: Send + 'static>(
-        &mut self,
-        directory: &Resource<DirectoryHandle>,
-        work: impl FnOnce(&Directory) -> Result<T, vfs::VfsError> + Send + 'static,
-    ) -> Outcome<T> {
-        self.busy_epochs = 0;
-        let handle = self.table.get(directory)?;
-        if !handle.capability.valid() {
-            return Ok(Err(revoked()));
-        }
-        let (directory, drive) = (handle.directory.clone(), handle.directory.drive().to_owned());
-        let result = block(move || work(&directory)).await?;
-        Ok(result.map_err(|error| self.say(error, &drive)))
-    }
-
-    /// As [`Guest::with_directory`], for what may take long.
-    async fn hand_over<T: Send + 'static>(
         &mut self,
         directory: &Resource<DirectoryHandle>,
         work: impl FnOnce(&Directory) -> Result<T, vfs::VfsError> + Send + 'static,
@@ -312,7 +295,7 @@ impl HostDirectory for Guest {
     }
 
     async fn copy(&mut self, this: Resource<DirectoryHandle>, source: String, target: String) -> Outcome<()> {
-        self.hand_over(&this, move |directory| directory.copy(&source, &target)).await
+        self.with_directory(&this, move |directory| directory.copy(&source, &target)).await
     }
 
     async fn remove_file(&mut self, this: Resource<DirectoryHandle>, path: String) -> Outcome<()> {
@@ -320,7 +303,7 @@ impl HostDirectory for Guest {
     }
 
     async fn remove_directory(&mut self, this: Resource<DirectoryHandle>, path: String, recursive: bool) -> Outcome<()> {
-        self.hand_over(&this, move |directory| directory.remove_directory(&path, recursive)).await
+        self.with_directory(&this, move |directory| directory.remove_directory(&path, recursive)).await
     }
 
     async fn sync(&mut self, this: Resource<DirectoryHandle>) -> Outcome<()> {

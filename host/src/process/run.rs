@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
@@ -16,7 +15,6 @@ use wasmtime_wasi::I32Exit;
 use super::Process;
 use super::pending::Then;
 use super::supervisor::Backoff;
-use crate::blocking::Movable;
 use crate::engine::EPOCH;
 use crate::host_api::{Exit, Guest, ProcessPre};
 use crate::message::{Address, Content, SendErrorKind};
@@ -52,23 +50,28 @@ enum End {
 }
 
 /// Runs a process to its end. `ready` learns whether it could be instantiated. `_slot` is its place among the node's processes.
-pub(crate) async fn run(node: Arc<NodeInner>, process: Arc<Process>, code: Code, on_exit: OnExit, ready: Started, _slot: OwnedSemaphorePermit) {
-    let (code, ready) = (Arc::new(code), Ready(Arc::new(Mutex::new(Some(ready)))));
+pub(crate) async fn run(
+    node: Arc<NodeInner>,
+    process: Arc<Process>,
+    code: Code,
+    on_exit: OnExit,
+    ready: oneshot::Sender<Result<(), String>>,
+    _slot: OwnedSemaphorePermit,
+) {
+    let mut ready = Some(ready);
     let mut backoff = Backoff::default();
     let end = loop {
         let started = Instant::now();
-        let mut running = Movable::new(run_once(node.clone(), process.clone(), code.clone(), ready.clone()));
         let end = tokio::select! {
             biased;
             () = process.stop.cancelled() => End::Killed,
             () = process.interrupted.notified() => End::Interrupted,
-            end = &mut running => end.unwrap_or_else(|fault| End::Failed(format!("the node made a fault in a call of it: {fault}"))),
+            end = run_once(&node, &process, &code, &mut ready) => end,
         };
-        running.recall().await;
         if let End::Failed(reason) = &end {
             tracing::warn!(process = %process.id, "ended: {reason}");
         }
-        let restart = matches!((&on_exit, &end), (OnExit::Restart, End::Failed(_) | End::Interrupted)) && ready.is_told();
+        let restart = matches!((&on_exit, &end), (OnExit::Restart, End::Failed(_) | End::Interrupted)) && ready.is_none();
         if !restart {
             break end;
         }
@@ -123,32 +126,16 @@ async fn send_last_words(node: &NodeInner, process: &Process, end: &End, request
     }
 }
 
-type Started = oneshot::Sender<Result<(), String>>;
-
-/// Whoever started a process learns once whether it could be instantiated.
-#[derive(Clone)]
-struct Ready(Arc<Mutex<Option<Started>>>);
-
-impl Ready {
-    fn tell(&self, outcome: Result<(), String>) {
-        if let Some(ready) = self.0.lock().take() {
-            drop(ready.send(outcome));
-        }
-    }
-
-    fn is_told(&self) -> bool {
-        self.0.lock().is_none()
-    }
-}
-
-async fn run_once(node: Arc<NodeInner>, process: Arc<Process>, code: Arc<Code>, ready: Ready) -> End {
+async fn run_once(node: &Arc<NodeInner>, process: &Arc<Process>, code: &Code, ready: &mut Option<oneshot::Sender<Result<(), String>>>) -> End {
     let address = node.router.address_of(&process.id);
     let guest = Guest::new(node.clone(), process.clone(), address.clone());
-    let component = match &*code {
+    let component = match code {
         Code::Component(component) => component,
         Code::Native(init) => {
             let running = init(guest, (&address).into());
-            ready.tell(Ok(()));
+            if let Some(ready) = ready.take() {
+                drop(ready.send(Ok(())));
+            }
             return running.await.map_or_else(End::Failed, |()| End::Normal);
         }
     };
@@ -168,11 +155,15 @@ async fn run_once(node: Arc<NodeInner>, process: Arc<Process>, code: Arc<Code>, 
         Ok(instance) => instance,
         Err(error) => {
             let reason = format!("it can't be instantiated: {error:#}");
-            ready.tell(Err(reason.clone()));
+            if let Some(ready) = ready.take() {
+                drop(ready.send(Err(reason.clone())));
+            }
             return End::Failed(reason);
         }
     };
-    ready.tell(Ok(()));
+    if let Some(ready) = ready.take() {
+        drop(ready.send(Ok(())));
+    }
     let result = instance.call_init(&mut store, &(&address).into()).await;
     process.memory.store(0, Ordering::Relaxed);
     match result {
