@@ -84,15 +84,10 @@ impl Guest {
         }
         let (directory, drive) = (handle.directory.clone(), handle.directory.drive().to_owned());
         let result = tokio::task::spawn_blocking(move || work(&directory)).await?;
-        Ok(result.map_err(|error| self.say(error, &drive)))
-    }
-
-    /// An error of a directory as the process is told of it: where it lacks a right, who could grant it.
-    fn say(&self, error: vfs::VfsError, drive: &str) -> VfsError {
-        match error {
-            vfs::VfsError::NoRight(right, why) => VfsError::Denied(format!("{why}; {}", self.process.lacks(Need::Drive(drive, Some(right))))),
+        Ok(result.map_err(|error| match error {
+            vfs::VfsError::NoRight(right, why) => VfsError::Denied(format!("{why}; {}", self.process.lacks(Need::Drive(&drive, Some(right))))),
             other => other.into(),
-        }
+        }))
     }
 
     /// Calls a directory's method for many things where blocking is allowed: if it can't be called at all, that is the result for each.
