@@ -3,6 +3,7 @@
 //! Each function converts its arguments, checks that the process may do it, calls the module that does it, and converts the result. No other logic stands here. An error that a guest can deal with
 //! is a WIT variant; an error returned as `wasmtime::Error` ends the process. Handles are entries of the process's own table, so no process can name what belongs to another.
 
+mod behind;
 mod blobs;
 mod capabilities;
 mod convert;
@@ -100,6 +101,8 @@ pub struct Responder(ReplyTo);
 pub struct FileHandle {
     file: Arc<File>,
     capability: Capability,
+    /// What was queued, once something was.
+    behind: Option<behind::Behind>,
 }
 
 /// An open directory, and the capability that it was opened with.
@@ -131,6 +134,7 @@ pub struct Guest {
     background: Background,
     digesting: Turns,
     syncing: Turns,
+    writing: Turns,
     lines: Arc<log::Lines>,
     wasi: wasi::Wasi,
     address: Address,
@@ -158,6 +162,7 @@ impl Guest {
             background: Background::new(process.clone()),
             digesting: node.turns.digests(),
             syncing: node.turns.syncs(),
+            writing: node.turns.writes(),
             node,
             process,
             memory,

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So many threads of a node compute digests. More than the processors, since some of them wait for a disk; and of the runtime's 512 few, with [`SYNCS`] as well.
 const DIGESTS: usize = 32;
 /// So many threads of a node write files to the disk. A file system does many at once with one effort, and a disk that hangs holds no more than these.
 const SYNCS: usize = 64;
+/// So many threads of a node write what its processes do not wait for.
+const WRITES: usize = 64;
 /// So many of each kind one process has at a time.
 const OWN: usize = 8;
 
@@ -47,16 +49,30 @@ impl Turns {
     }
 }
 
+/// A turn that is taken until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "held")] (OwnedSemaphorePermit, OwnedSemaphorePermit));
+
+impl Turns {
+    /// A turn, if nobody has to be waited for.
+    pub(crate) fn now(&self) -> Option<Turn> {
+        let own = self.own.clone().try_acquire_owned().ok()?;
+        Some(Turn((own, self.node.clone().try_acquire_owned().ok()?)))
+    }
+}
+
 /// The turns of a node.
 #[derive(Debug)]
 pub(crate) struct NodeTurns {
     digests: Arc<Semaphore>,
     syncs: Arc<Semaphore>,
+    writes: Arc<Semaphore>,
 }
 
 impl Default for NodeTurns {
     fn default() -> Self {
-        Self { digests: Arc::new(Semaphore::new(DIGESTS)), syncs: Arc::new(Semaphore::new(SYNCS)) }
+        let turns = |count| Arc::new(Semaphore::new(count));
+        Self { digests: turns(DIGESTS), syncs: turns(SYNCS), writes: turns(WRITES) }
     }
 }
 
@@ -64,6 +80,11 @@ impl NodeTurns {
     /// A process's turns to compute digests.
     pub(crate) fn digests(&self) -> Turns {
         Turns::new(OWN, self.digests.clone())
+    }
+
+    /// A process's turns to write what it does not wait for.
+    pub(crate) fn writes(&self) -> Turns {
+        Turns::new(OWN, self.writes.clone())
     }
 
     /// A process's turns to write to the disk.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs::{self, cipher_suite, sign::any_eddsa_type};
+use rustls::crypto::aws_lc_rs::{self, sign::any_eddsa_type};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature_with_raw_key};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::AlwaysResolvesServerRawPublicKeys;
@@ -95,7 +95,7 @@ pub(super) struct Tls {
 impl Tls {
     /// With a key of its own.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let provider = CryptoProvider { cipher_suites: vec![cipher_suite::TLS13_AES_256_GCM_SHA384], ..aws_lc_rs::default_provider() };
+        let provider = CryptoProvider { cipher_suites: vec![transship::link::cipher::aes_256_gcm()], ..aws_lc_rs::default_provider() };
         let pair = ::aws_lc_rs::signature::Ed25519KeyPair::generate().context("a key")?;
         let der = pair.to_pkcs8().context("a key")?;
         let signing = any_eddsa_type(&PrivatePkcs8KeyDer::from(der.as_ref().to_vec())).context("a key")?;

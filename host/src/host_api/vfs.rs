@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
+use super::behind::Behind;
 use super::bindings::transship::host::digests::Algorithm;
 use super::bindings::transship::host::standard;
 use super::bindings::transship::host::vfs::{
@@ -26,40 +27,53 @@ fn revoked() -> VfsError {
 }
 
 impl Guest {
+    /// A file that may be used, when all is written that was queued for it.
+    async fn settled(&mut self, file: &Resource<FileHandle>) -> Outcome<Arc<File>> {
+        self.busy_epochs = 0;
+        let handle = self.table.get(file)?;
+        if !handle.capability.valid() {
+            return Ok(Err(revoked()));
+        }
+        let (file, behind) = (handle.file.clone(), handle.behind.clone());
+        match behind {
+            Some(behind) => Ok(behind.settled().await.map(|()| file).map_err(Into::into)),
+            None => Ok(Ok(file)),
+        }
+    }
+
     /// Calls a file's method where blocking is allowed.
     async fn with_file<T: Send + 'static>(
         &mut self,
         file: &Resource<FileHandle>,
         work: impl FnOnce(&File) -> Result<T, vfs::VfsError> + Send + 'static,
     ) -> Outcome<T> {
-        self.busy_epochs = 0;
-        let handle = self.table.get(file)?;
-        if !handle.capability.valid() {
-            return Ok(Err(revoked()));
+        match self.settled(file).await? {
+            Ok(file) => Ok(tokio::task::spawn_blocking(move || work(&file)).await?.map_err(Into::into)),
+            Err(error) => Ok(Err(error)),
         }
-        let file = handle.file.clone();
-        Ok(tokio::task::spawn_blocking(move || work(&file)).await?.map_err(Into::into))
     }
 
     /// Calls a file's method that only looks at it: here, if it waits for nothing, since another thread costs many times such a call.
     async fn look_at<T: Send + 'static>(
         &mut self,
-        file: &Resource<FileHandle>,
+        handle: &Resource<FileHandle>,
         look: impl FnOnce(&File) -> Result<T, vfs::VfsError> + Send + 'static,
     ) -> Outcome<T> {
-        self.busy_epochs = 0;
-        let handle = self.table.get(file)?;
-        if handle.capability.valid() && handle.file.tells_at_once() {
-            return Ok(look(&handle.file).map_err(Into::into));
+        match self.settled(handle).await? {
+            Ok(file) if file.tells_at_once() => Ok(look(&file).map_err(Into::into)),
+            Ok(_) => self.with_file(handle, look).await,
+            Err(error) => Ok(Err(error)),
         }
-        self.with_file(file, look).await
     }
 
     /// Begins to bring something to the disk. Whether it still may is looked at when its turn has come.
-    fn start_to_sync(&mut self, capability: Capability, sync: impl FnOnce() -> Result<(), vfs::VfsError> + Send + 'static) -> u64 {
+    fn start_to_sync(&mut self, capability: Capability, behind: Option<Behind>, sync: impl FnOnce() -> Result<(), vfs::VfsError> + Send + 'static) -> u64 {
         self.busy_epochs = 0;
         let turns = self.syncing.clone();
         self.background.start(async move {
+            if let Some(behind) = behind {
+                behind.settled().await.map_err(|error| error.to_string())?;
+            }
             let synced = turns.run(move || if capability.valid() { sync().map_err(|error| error.to_string()) } else { Err(REVOKED.into()) });
             synced.await.map_err(|abandoned| abandoned.to_string())?.map(|()| Vec::new())
         })
@@ -171,6 +185,22 @@ impl HostFile for Guest {
         self.with_file(&this, move |file| file.write_blob(offset, &blob)).await
     }
 
+    async fn queue_blob(&mut self, this: Resource<FileHandle>, offset: u64, blob: Resource<BlobHandle>) -> Outcome<()> {
+        self.busy_epochs = 0;
+        let blob: Blob = self.blob(&blob)?;
+        // What is read from a file while it is written may take any time.
+        if blob.in_memory().is_none() {
+            return self.with_file(&this, move |file| file.write_blob(offset, &blob)).await;
+        }
+        let FileHandle { file, capability, behind } = self.table.get_mut(&this)?;
+        let (file, capability, behind) = (file.clone(), capability.clone(), behind.get_or_insert_default().clone());
+        let written = behind.write(&self.writing, blob.length(), move || {
+            // Looked at when it is done and not when it was asked for.
+            if capability.valid() { file.write_blob(offset, &blob) } else { Err(vfs::VfsError::Denied(REVOKED.into())) }
+        });
+        Ok(written.await.map_err(Into::into))
+    }
+
     async fn length(&mut self, this: Resource<FileHandle>) -> Outcome<u64> {
         self.look_at(&this, File::length).await
     }
@@ -184,9 +214,9 @@ impl HostFile for Guest {
     }
 
     async fn start_sync(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<u64> {
-        let FileHandle { file, capability } = self.table.get(&this)?;
-        let (file, capability) = (file.clone(), capability.clone());
-        Ok(self.start_to_sync(capability, move || file.sync()))
+        let FileHandle { file, capability, behind } = self.table.get(&this)?;
+        let (file, capability, behind) = (file.clone(), capability.clone(), behind.clone());
+        Ok(self.start_to_sync(capability, behind, move || file.sync()))
     }
 
     async fn metadata(&mut self, this: Resource<FileHandle>) -> Outcome<Metadata> {
@@ -209,7 +239,12 @@ impl HostFile for Guest {
     }
 
     async fn drop(&mut self, this: Resource<FileHandle>) -> wasmtime::Result<()> {
-        self.table.delete(this)?;
+        let FileHandle { file, behind, .. } = self.table.delete(this)?;
+        if let Some(behind) = behind
+            && let Err(error) = behind.settled().await
+        {
+            tracing::warn!(process = %self.process.id, %error, ?file, "what was queued for a file was not written, and the process did not ask");
+        }
         self.open_files = self.open_files.saturating_sub(1);
         Ok(())
     }
@@ -249,7 +284,7 @@ impl HostDirectory for Guest {
             Ok(file) => {
                 let capability = self.table.get(&this)?.capability.clone();
                 self.open_files += 1;
-                Ok(Ok(self.table.push(FileHandle { file: Arc::new(file), capability })?))
+                Ok(Ok(self.table.push(FileHandle { file: Arc::new(file), capability, behind: None })?))
             }
             Err(error) => Ok(Err(error)),
         }
@@ -365,7 +400,7 @@ impl HostDirectory for Guest {
     async fn start_sync_all(&mut self, this: Resource<DirectoryHandle>) -> wasmtime::Result<u64> {
         let DirectoryHandle { directory, capability } = self.table.get(&this)?;
         let (directory, capability) = (directory.clone(), capability.clone());
-        Ok(self.start_to_sync(capability, move || directory.sync_all()))
+        Ok(self.start_to_sync(capability, None, move || directory.sync_all()))
     }
 
     async fn free_space(&mut self, this: Resource<DirectoryHandle>) -> Outcome<u64> {

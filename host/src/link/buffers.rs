@@ -8,12 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-/// The most bytes that are kept for the next blob.
-const KEPT: usize = 8 << 20;
+/// The most bytes that are kept for the next blob: eight chunks of the usual size.
+const KEPT: usize = 8 * ((1 << 20) + ALIGNMENT);
 /// Shorter blobs are the allocator's business.
 const WORTHWHILE: usize = 128 << 10;
 /// A buffer is not used for a blob of less than its half: what it has beyond the blob would be held, and not be counted.
 const FITTING: usize = 2;
+/// Buffers of that size begin at a multiple of this, so that a file can be written from them past the system's cache.
+const ALIGNMENT: usize = 4 << 10;
 
 #[derive(Debug, Default)]
 struct State {
@@ -23,14 +25,48 @@ struct State {
     least: usize,
 }
 
+/// Memory that is being filled.
+#[derive(Debug)]
+pub(super) struct Room {
+    bytes: Vec<u8>,
+    /// What is before it only moves what follows to where a disk can take it from.
+    start: usize,
+}
+
+impl Room {
+    fn new(mut bytes: Vec<u8>) -> Self {
+        // It has room for so much more, so that it does not move now.
+        let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        bytes.resize(start, 0);
+        Self { bytes, start }
+    }
+
+    /// How much is in it.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// To add to it.
+    pub(super) fn rest(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
 /// See the module. Cloning shares.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Buffers(Arc<Mutex<State>>);
 
 impl Buffers {
     /// Empty memory for `length` bytes.
-    pub(super) fn take(&self, length: usize) -> Vec<u8> {
-        if length >= WORTHWHILE {
+    pub(super) fn take(&self, length: usize) -> Room {
+        if length < WORTHWHILE {
+            return Room { bytes: Vec::with_capacity(length), start: 0 };
+        }
+        Room::new(self.buffer(length + ALIGNMENT))
+    }
+
+    fn buffer(&self, length: usize) -> Vec<u8> {
+        {
             let mut state = self.0.lock();
             let fits = |buffer: &Vec<u8>| (length..=length.saturating_mul(FITTING)).contains(&buffer.capacity());
             // The one that came back last is the likeliest to be in the processor's cache.
@@ -45,8 +81,9 @@ impl Buffers {
     }
 
     /// The bytes in a buffer, which comes back when they are not needed any more.
-    pub(super) fn share(&self, bytes: Vec<u8>) -> Bytes {
-        if bytes.capacity() < WORTHWHILE { bytes.into() } else { Bytes::from_owner(Shared { bytes, buffers: self.clone() }) }
+    pub(super) fn share(&self, room: Room) -> Bytes {
+        let Room { bytes, start } = room;
+        if start == 0 && bytes.capacity() < WORTHWHILE { bytes.into() } else { Bytes::from_owner(Shared { bytes, start, buffers: self.clone() }) }
     }
 
     /// Gives the system back what nobody needed since the last time.
@@ -75,12 +112,13 @@ impl Buffers {
 /// The bytes of a blob.
 struct Shared {
     bytes: Vec<u8>,
+    start: usize,
     buffers: Buffers,
 }
 
 impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(self.start..).unwrap_or_default()
     }
 }
 
@@ -97,9 +135,10 @@ mod tests {
     const MIB: usize = 1 << 20;
 
     fn filled(buffers: &Buffers, length: usize, byte: u8) -> Bytes {
-        let mut buffer = buffers.take(length);
-        buffer.resize(length, byte);
-        buffers.share(buffer)
+        let mut room = buffers.take(length);
+        room.rest().extend(std::iter::repeat_n(byte, length));
+        assert_eq!(room.len(), length);
+        buffers.share(room)
     }
 
     #[test]
@@ -108,21 +147,36 @@ mod tests {
         let bytes = filled(&buffers, MIB, 7);
         let (place, part) = (bytes.as_ptr(), bytes.slice(5..10));
         drop(bytes);
-        let another = buffers.take(MIB);
+        let another = filled(&buffers, MIB, 8);
         assert_ne!(another.as_ptr(), place, "a part of it is still used");
         assert_eq!(part, [7; 5].as_slice());
         drop(part);
-        let again = buffers.take(MIB);
-        assert_eq!((again.as_ptr(), again.len()), (place, 0));
+        assert_eq!(buffers.take(MIB).len(), 0);
+        drop(another);
+        // The room that was looked at is gone, so the other one's is the only one there is.
+        assert_eq!(filled(&buffers, MIB, 9), vec![9; MIB]);
     }
 
     #[test]
     fn a_buffer_that_is_too_small_or_far_too_large_is_left_alone() {
         let buffers = Buffers::default();
+        let capacity = |length| buffers.take(length).bytes.capacity();
         drop(filled(&buffers, MIB, 1));
-        assert_eq!(buffers.take(MIB + 1).capacity(), MIB + 1);
-        assert_eq!(buffers.take(MIB / 2 - 1).capacity(), MIB / 2 - 1);
-        assert_eq!(buffers.take(MIB / 2).capacity(), MIB);
+        let kept = MIB + ALIGNMENT;
+        assert_eq!(capacity(MIB + 1), kept + 1);
+        assert_eq!(capacity(kept / 2 - ALIGNMENT - 1), kept / 2 - 1);
+        assert_eq!(capacity(kept / 2 - ALIGNMENT), kept);
+    }
+
+    #[test]
+    fn large_ones_begin_where_a_disk_can_take_them_from_and_small_ones_anywhere() {
+        let buffers = Buffers::default();
+        for length in [WORTHWHILE, MIB - 1, MIB] {
+            let bytes = filled(&buffers, length, 7);
+            assert!(bytes.as_ptr().addr().is_multiple_of(ALIGNMENT), "{length}");
+            assert_eq!(bytes, vec![7; length]);
+        }
+        assert_eq!(filled(&buffers, WORTHWHILE - 1, 7).len(), WORTHWHILE - 1);
     }
 
     #[test]
@@ -131,7 +185,7 @@ mod tests {
         let many: Vec<Bytes> = (0..40).map(|_| filled(&buffers, MIB, 1)).collect();
         drop(many);
         let kept = || buffers.0.lock().free.len();
-        assert_eq!(kept(), KEPT / MIB);
+        assert_eq!(kept(), KEPT / (MIB + ALIGNMENT));
         // The first look begins the time in which they are needed or not.
         buffers.trim();
         drop(filled(&buffers, MIB, 1));

@@ -283,7 +283,7 @@ async fn read_pieces<R: AsyncRead + Unpin>(reader: &mut R, buffers: &Buffers, le
     let mut bytes = buffers.take(capacity);
     while bytes.len() < capacity {
         match piece_length(reader, (capacity - bytes.len()) as u64).await? {
-            Some(piece) => read_into(reader, &mut bytes, piece, &heard).await?,
+            Some(piece) => read_into(reader, bytes.rest(), piece, &heard).await?,
             None => return Ok(None),
         }
     }

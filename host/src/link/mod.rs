@@ -30,6 +30,7 @@ use crate::message::{MAX_BODY, MAX_METADATA, MAX_REMOTE_BLOB, ProcessId, Request
 use crate::peers::Peers;
 
 mod buffers;
+pub mod cipher;
 mod conversation;
 mod deadlines;
 mod dial;

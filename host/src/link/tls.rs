@@ -18,6 +18,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, ServerConfig, SignatureScheme, version::TLS13,
 };
 
+use super::cipher;
 use super::protocol::ALPN;
 use crate::identity::PublicKey;
 use crate::peers::Peers;
@@ -36,7 +37,7 @@ impl Tls {
     pub(super) fn new(key: Arc<CertifiedKey>) -> Self {
         let provider = CryptoProvider {
             // AES first: with hardware for it, as on any machine of the last ten years, it is the fastest.
-            cipher_suites: vec![cipher_suite::TLS13_AES_256_GCM_SHA384, cipher_suite::TLS13_CHACHA20_POLY1305_SHA256],
+            cipher_suites: vec![cipher::aes_256_gcm(), cipher_suite::TLS13_CHACHA20_POLY1305_SHA256],
             // The hybrid first: what is recorded today stays secret from tomorrow's quantum computers.
             kx_groups: vec![kx_group::X25519MLKEM768, kx_group::X25519],
             ..aws_lc_rs::default_provider()

@@ -23,6 +23,7 @@ use super::{DirectoryPage, FileKind, Metadata, PERMISSIONS, RelativePath, VfsErr
 
 mod ahead;
 mod at_once;
+mod direct;
 mod holes;
 mod listing;
 mod many;

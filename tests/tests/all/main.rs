@@ -38,6 +38,7 @@ mod package_scripts;
 mod processes;
 mod progress;
 mod queued;
+mod queued_writes;
 mod refusals;
 mod refused_files;
 mod resume;

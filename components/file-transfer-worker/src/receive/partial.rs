@@ -165,9 +165,9 @@ impl Partial {
         cut.map_err(|error| from_vfs(error, &self.journal_path, Side::Receiver))
     }
 
-    /// Writes a chunk.
+    /// Writes a chunk, without waiting for the disk: if it can't, a later call says so.
     pub(crate) fn write(&self, offset: u64, chunk: &Blob) -> Result<(), TransferError> {
-        self.file.write_blob(offset, chunk).map_err(|error| from_vfs(error, &self.header.source, Side::Receiver))
+        self.file.queue_blob(offset, chunk).map_err(|error| from_vfs(error, &self.header.source, Side::Receiver))
     }
 
     /// A range of what was written.
@@ -178,6 +178,14 @@ impl Partial {
     /// Begins to make what was written safe; a completion of this number follows.
     pub(crate) fn start_sync(&self) -> u64 {
         self.file.start_sync()
+    }
+
+    /// Why a sync failed whose completion says `text`: a chunk that could not be written has a reason of its own.
+    pub(crate) fn why_not_safe(&self, text: &str) -> TransferError {
+        match self.file.length() {
+            Ok(_) => TransferError::Failed(text.into()),
+            Err(error) => from_vfs(error, &self.header.source, Side::Receiver),
+        }
     }
 
     /// Notes ranges that are safe.

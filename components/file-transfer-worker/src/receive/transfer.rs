@@ -197,8 +197,12 @@ impl Transfer<'_> {
         Ok(())
     }
 
+    fn check_safe(&self, completion: &Completion) -> Result<(), TransferError> {
+        completion.outcome.as_ref().map(drop).map_err(|text| self.partial.why_not_safe(text))
+    }
+
     fn synced(&mut self, completion: Completion) -> Result<(), TransferError> {
-        completion.outcome.map_err(TransferError::Failed)?;
+        self.check_safe(&completion)?;
         let safe = self.durable.done();
         self.partial.note(&safe)
     }
@@ -233,7 +237,7 @@ impl Transfer<'_> {
                     safe = Some(completion.operation) == last;
                     if safe && self.expected.is_some() && !self.partial.is_journaled() {
                         // It gets its name next, and needs no journal for that.
-                        completion.outcome.map_err(TransferError::Failed)?;
+                        self.check_safe(&completion)?;
                         self.durable.done();
                     } else {
                         self.synced(completion)?;

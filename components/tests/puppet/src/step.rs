@@ -67,6 +67,8 @@ pub enum Step {
     Revoke(usize),
     /// Writes a file.
     Write { drive: String, path: String, text: String },
+    /// Queues so many blobs of so many bytes for a file, each of one letter, and asks the file and others what is there.
+    Queue { drive: String, path: String, count: u8, bytes: u32 },
     /// Reads a file.
     Read { drive: String, path: String },
     /// Lists a directory's names.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use transship_guest::address::ProcessId;
 use transship_guest::bindings::transship::host::{capabilities, digests, log, messaging, peers, state, timer};
+use transship_guest::drive::{Directory, VfsError};
 use transship_guest::message::{CapabilityKind, DriveGrant, ReceivedRequest, SendErrorKind, respond_later};
 use transship_guest::prelude::*;
 use transship_guest::process::{ExitRequest, OnExit, Spawn, children, exit, kill, parent};
@@ -241,6 +242,10 @@ impl Puppet {
                     .and_then(|file| file.write(0, text.as_bytes()))
                     .map(|()| Value::Null),
             ),
+            Step::Queue { drive, path, count, bytes } => match open_drive(&drive) {
+                Ok(root) => queue(&root, &path, count, bytes)?,
+                Err(error) => json!({"err": format!("{error:?}")}),
+            },
             Step::Read { drive, path } => result(
                 open_drive(&drive)
                     .and_then(|root| root.open_file(&path, OpenFlags::READ))
@@ -298,6 +303,33 @@ impl Puppet {
             Err(error) => kind(&error.kind),
         })
     }
+}
+
+fn queue(root: &Directory, path: &str, count: u8, bytes: u32) -> Result<Value, String> {
+    let said = |error: VfsError| format!("{error:?}");
+    let file = root.open_file(path, OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE).map_err(said)?;
+    let mut queued = Vec::new();
+    for number in 0..count {
+        let blob = Blob::from_bytes(&vec![b'a' + number; usize::try_from(bytes).unwrap_or_default()], None).map_err(|error| format!("{error:?}"))?;
+        queued.push(result(file.queue_blob(u64::from(number) * u64::from(bytes), &blob).map(|()| Value::Null)));
+    }
+    let letters = |read: Result<Vec<u8>, VfsError>| {
+        result(read.map(|read| {
+            read.chunk_by(|one, other| one == other)
+                .map(|run| json!([char::from(run.first().copied().unwrap_or_default()).to_string(), run.len()]))
+                .collect::<Vec<_>>()
+        }))
+    };
+    let asked = json!({
+        "queued": queued,
+        "length": result(file.length()),
+        "read": letters(file.read(0, 16 << 20)),
+        "modified": result(file.set_modified(0).map(|()| Value::Null)),
+        "sync": result(file.sync().map(|()| Value::Null)),
+    });
+    drop(file);
+    let others = root.open_file(path, OpenFlags::READ).and_then(|file| file.read(0, 16 << 20));
+    Ok(json!({"asked": asked, "others": letters(others)}))
 }
 
 fn address(text: &str) -> Result<Address, String> {

@@ -12,8 +12,8 @@ const PIECE: usize = 64 << 10;
 /// What is written at the end of a hole that lengthens the file, so that it has its length: the usual block of a file system.
 const END: usize = 4 << 10;
 
-/// Writes all of `bytes` at `offset`, and pieces that are zeros as holes.
-pub(super) fn write_all_at(file: &fs::File, bytes: &[u8], offset: u64) -> io::Result<()> {
+/// Writes all of `bytes` at `offset`: pieces that are zeros as holes, the others with `put`.
+pub(super) fn write_all_at(file: &fs::File, bytes: &[u8], offset: u64, put: impl Fn(&[u8], u64) -> io::Result<()>) -> io::Result<()> {
     let mut done = 0;
     while done < bytes.len() {
         let rest = bytes.get(done..).unwrap_or_default();
@@ -21,7 +21,7 @@ pub(super) fn write_all_at(file: &fs::File, bytes: &[u8], offset: u64) -> io::Re
         let (length, zeros) = run(rest, at);
         let part = rest.get(..length).unwrap_or_default();
         if !zeros || !make(file, at, length as u64)? {
-            file.write_all_at(part, at)?;
+            put(part, at)?;
         }
         done += length;
     }
@@ -87,7 +87,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().write_all_at(begin, 0).unwrap();
         for (offset, bytes) in parts {
-            write_all_at(file.as_file(), bytes, *offset).unwrap();
+            write_all_at(file.as_file(), bytes, *offset, |part, at| file.as_file().write_all_at(part, at)).unwrap();
         }
         file.as_file().sync_all().unwrap();
         (fs::read(file.path()).unwrap(), file.as_file().metadata().unwrap().blocks() * 512)

@@ -103,7 +103,7 @@ fn write(at: &Dir, last: &str, file: &Writing) -> Result<(), VfsError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).follow(FollowSymlinks::No).mode(file.permissions.into());
     let new = at.open_with(last, &options).map_err(|error| said(&error))?.into_std();
-    let written = holes::write_all_at(&new, &file.bytes, 0).and_then(|()| Ok(futimens(&new, &times(file.modified))?));
+    let written = holes::write_all_at(&new, &file.bytes, 0, |part, at| new.write_all_at(part, at)).and_then(|()| Ok(futimens(&new, &times(file.modified))?));
     written.map_err(|error| {
         // The error that matters is the first.
         let _ = unlinkat(at, last, AtFlags::empty());

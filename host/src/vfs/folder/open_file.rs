@@ -10,6 +10,7 @@ use rustix::fs::{Mode, fchmod, fstat};
 use rustix::io::{ReadWriteFlags, preadv2};
 use rustix::process::umask;
 
+use super::direct::Direct;
 use super::{at_once, describe, holes, system};
 use crate::blob::{BlobError, ReadAt, Stamp};
 use crate::vfs::backend::FileBackend;
@@ -22,6 +23,7 @@ pub(super) struct OpenFile {
     path: RelativePath,
     /// Zeros are written as holes.
     sparse: bool,
+    direct: Direct,
     /// The system has in memory what it knows of it.
     local: bool,
 }
@@ -29,12 +31,21 @@ pub(super) struct OpenFile {
 impl OpenFile {
     pub(super) fn new(file: fs::File, path: &RelativePath, sparse: bool) -> Self {
         let local = at_once::is_local(&file);
-        Self { file, path: path.clone(), sparse, local }
+        Self { file, path: path.clone(), sparse, direct: Direct::default(), local }
     }
 
     /// One that was opened to read, and is known to be on a local file system.
     pub(super) fn local(file: fs::File, path: &RelativePath) -> Self {
-        Self { file, path: path.clone(), sparse: false, local: true }
+        Self { file, path: path.clone(), sparse: false, direct: Direct::default(), local: true }
+    }
+
+    /// Writes all of `bytes`: as much as can be past the cache.
+    fn put(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let done = self.direct.write(&self.file, bytes, offset)?;
+        match bytes.get(done..) {
+            Some(rest) if !rest.is_empty() => self.file.write_all_at(rest, offset + done as u64),
+            _ => Ok(()),
+        }
     }
 
     fn said(&self, error: &io::Error) -> VfsError {
@@ -84,7 +95,7 @@ impl FileBackend for OpenFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> Result<(), VfsError> {
-        let written = if self.sparse { holes::write_all_at(&self.file, bytes, offset) } else { self.file.write_all_at(bytes, offset) };
+        let written = if self.sparse { holes::write_all_at(&self.file, bytes, offset, |part, at| self.put(part, at)) } else { self.put(bytes, offset) };
         written.map_err(|error| self.said(&error))
     }
 

@@ -66,6 +66,14 @@ impl File {
     pub fn write_blob(&self, offset: u64, blob: &Blob) -> Result<(), VfsError> {
         host_await!(HostFile::write_blob, self.lent(), offset, blob.lent())
     }
+
+    /// See the interface.
+    ///
+    /// # Errors
+    /// See the interface.
+    pub fn queue_blob(&self, offset: u64, blob: &Blob) -> Result<(), VfsError> {
+        host_await!(HostFile::queue_blob, self.lent(), offset, blob.lent())
+    }
 }
 
 impl Directory {

@@ -158,7 +158,7 @@ impl Large {
         }
         match &mut self.sink {
             Sink::Staged(file, _) => {
-                file.write_blob(asked.offset, bytes).map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?;
+                file.queue_blob(asked.offset, bytes).map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?;
                 self.flow.written(ask, micros());
             }
             Sink::Journaled { partial, .. } => {
@@ -186,6 +186,8 @@ impl Large {
         }
         match &mut self.sink {
             Sink::Staged(file, number) => {
+                // Parts that could not be written are told here.
+                file.length().map_err(|error| from_vfs(error, &self.entry.path, Side::Receiver))?;
                 let set = file.set_modified(self.entry.modified).and_then(|()| file.set_permissions(self.entry.permissions & 0o777));
                 if let Err(error) = set {
                     warn!("{}: time and permissions of the source can't be set: {error:?}", self.entry.path);
@@ -212,22 +214,21 @@ impl Large {
 
     /// An operation of its own is done. None: it was none of its own.
     pub(super) fn completed(&mut self, completion: &Completion) -> Option<Result<Next, TransferError>> {
-        let failed = |text: &String| TransferError::Failed(text.clone());
         match (&mut self.step, &mut self.sink) {
             (Step::Comparing { found, operation, .. }, _) if *operation == completion.operation => Some(match &completion.outcome {
                 Ok(digest) => {
                     *found = Some(hex::encode(digest));
                     self.compare()
                 }
-                Err(text) => Err(failed(text)),
+                Err(text) => Err(TransferError::Failed(text.clone())),
             }),
             (Step::Syncing(operation), Sink::Journaled { partial, place, .. }) if *operation == completion.operation => Some(match &completion.outcome {
                 Ok(_) => Ok(Next::Named(publish::run(place, partial, &self.offer, self.how.policy()))),
-                Err(text) => Err(failed(text)),
+                Err(text) => Err(partial.why_not_safe(text)),
             }),
             (_, Sink::Journaled { partial, durable, .. }) if durable.is(completion.operation) => Some(match &completion.outcome {
                 Ok(_) => partial.note(&durable.done()).map(|()| Next::Wait),
-                Err(text) => Err(failed(text)),
+                Err(text) => Err(partial.why_not_safe(text)),
             }),
             _ => None,
         }

@@ -1,0 +1,41 @@
+//! What a process queues for a file: nobody who asks sees less than all of it, and what could not be written is never passed over.
+
+use serde_json::{Value, json};
+use transship_tests::package::{install_puppet, tell};
+use transship_tests::{Home, Serving};
+
+fn puppet() -> (Home, Serving) {
+    let alice = Home::new("alice");
+    install_puppet(&alice);
+    let serving = alice.serve();
+    (alice, serving)
+}
+
+fn queue(home: &Home, drive: &str, count: u8, bytes: u32) -> Value {
+    tell(home, "main", &json!({"queue": {"drive": drive, "path": "file", "count": count, "bytes": bytes}}))
+}
+
+#[test]
+fn whoever_asks_sees_all_that_was_queued() {
+    let (alice, _serving) = puppet();
+    // Less than is written past the system's cache, as much, and with an end that no disk's block has.
+    for bytes in [1000, 256 << 10, (1 << 20) + 77] {
+        let runs: Vec<Value> = (0..11_u8).map(|number| json!([char::from(b'a' + number).to_string(), bytes])).collect();
+        let got = queue(&alice, "files", 11, bytes);
+        assert_eq!(got["asked"]["length"], json!({"ok": 11 * bytes}), "{bytes}");
+        assert_eq!(got["asked"]["read"], json!({"ok": runs}), "{bytes}");
+        assert_eq!(got["asked"]["sync"], json!({"ok": null}));
+        assert_eq!(got["others"], json!({"ok": runs}), "{bytes}");
+    }
+}
+
+#[test]
+fn what_can_not_be_written_is_told_by_every_call_that_follows() {
+    let (alice, _serving) = puppet();
+    // The drive has room for 65,536 bytes.
+    let got = queue(&alice, "small", 4, 30_000);
+    for asked in ["length", "read", "modified", "sync"] {
+        assert!(got["asked"][asked]["err"].as_str().is_some_and(|error| error.contains("NoSpace")), "{asked}: {got}");
+    }
+    assert_eq!(got["others"]["ok"].as_array().unwrap()[..2], *json!([["a", 30_000], ["b", 30_000]]).as_array().unwrap(), "{got}");
+}
