@@ -32,8 +32,10 @@ impl Node {
 
     /// Starts the node of a home.
     pub(crate) fn serve(home: Home, scene: &[&str]) -> Self {
-        // Once for the cache of compiled code: a compiler's memory is not the node's.
-        drop(home.serve_through(scene, "127.0.0.1:0"));
+        // Once for the cache of compiled code, which a node fills in the background: a compiler's memory is not the node's.
+        let first = home.serve_through(scene, "127.0.0.1:0");
+        rest(first.pid());
+        drop(first);
         let serving = home.serve_through(scene, "127.0.0.1:0");
         home.run(["ps"]).ok();
         forget_peak(serving.pid());
@@ -56,6 +58,19 @@ impl Node {
         let mib = |bytes: u64| (bytes as f64 / 1048576.0 * 10.0).round() / 10.0;
         let peak = memory(self.serving.pid(), "VmHWM");
         serde_json::json!({"peak_mib": mib(peak), "at_start_mib": mib(self.base), "more_mib": mib(peak.saturating_sub(self.base))})
+    }
+}
+
+/// Waits until a node has nothing to do any more, for half a minute at most.
+fn rest(pid: u32) {
+    let mut before = None;
+    for _ in 0..100 {
+        let now = crate::machine::processor_time(pid).ok();
+        if before == Some(now) {
+            return;
+        }
+        before = Some(now);
+        std::thread::sleep(Duration::from_millis(300));
     }
 }
 

@@ -86,6 +86,7 @@ impl Directory {
         fn metadata_of(paths: &[String]) -> Vec<Result<Metadata, VfsError>>;
         fn set_files(files: &[FileSettings]) -> Vec<Result<bool, VfsError>>;
         fn rename_files(names: &[NewName]) -> Vec<Result<(), VfsError>>;
+        fn start_rename_files(names: &[NewName]) -> u64;
         fn read_link(path: &str) -> Result<String, VfsError>;
         fn make_link(path: &str, target: &str) -> Result<(), VfsError>;
         fn set_directory(path: &str, modified: i64, permissions: u16) -> Result<(), VfsError>;

@@ -34,9 +34,7 @@ impl Receiving<'_> {
     /// The end: what is complete gets its name, if anything is kept, what is not complete is kept or thrown away, and nothing is left in the stage.
     pub(super) fn end(mut self, outcome: Result<(), TransferError>) -> Result<TransferSummary, TransferError> {
         let keep = outcome.as_ref().is_err_and(keeps);
-        if keep {
-            self.name_what_is_there();
-        }
+        self.name_what_is_there(keep);
         if let Some(root) = &self.root {
             let kept = self.larges.drain(..).filter_map(|large| large.give_up(root, &self.stage, keep).then_some(())).count() > 0;
             if outcome.is_err() && !self.tree.dry_run {
@@ -69,13 +67,14 @@ impl Receiving<'_> {
         TransferError::NoSpace(NoSpace { drive: self.drive.clone(), needed, available })
     }
 
-    /// The transfer ends, and what has arrived of it is complete: it needs not be moved again.
-    fn name_what_is_there(&mut self) {
+    /// The transfer ends. What has arrived of it is complete and needs not be moved again, if anything is kept; otherwise only those get their names that are just getting them.
+    fn name_what_is_there(&mut self, keep: bool) {
         let deadline = now() + LAST_SYNC;
         loop {
             match &self.root {
-                Some(root) => self.stage.sync(root, true),
-                None => return,
+                Some(root) if keep => self.stage.sync(root, true),
+                Some(_) if self.stage.is_naming() => {}
+                _ => return,
             }
             if self.stage.is_empty() || now() >= deadline {
                 return;

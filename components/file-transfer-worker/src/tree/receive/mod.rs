@@ -336,10 +336,8 @@ impl Receiving<'_> {
 
     fn completed(&mut self, completion: &Completion) -> Result<(), TransferError> {
         if self.stage.is(completion.operation) {
-            if let Err(text) = &completion.outcome {
-                return Err(TransferError::Failed(text.clone()));
-            }
-            let named = self.root.as_ref().map(|root| self.stage.name_all(root)).unwrap_or_default();
+            let outcome = completion.outcome.as_ref().map_err(|text| TransferError::Failed(text.clone()))?;
+            let named = self.root.as_ref().map(|root| self.stage.go_on(root, outcome)).unwrap_or_default();
             for (file, outcome) in named {
                 self.named(&file.path, file.size, file.how, outcome.map_err(|error| from_vfs(error, &file.path, Side::Receiver)));
             }

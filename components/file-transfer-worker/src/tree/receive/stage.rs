@@ -1,6 +1,6 @@
 //! Where files wait until they may have their names: a hidden folder of the tree, in which every file is complete and verified.
 //!
-//! They get their names in batches: first all that was written is brought to stable storage, with one call for the whole batch, then each file is renamed. So nothing partial is ever seen under a name, after a crash neither, and
+//! They get their names in batches: first all that was written is brought to stable storage, with one call for the whole batch, then each file is renamed, both while more arrives. So nothing partial is ever seen under a name, after a crash neither, and
 //! thousands of small files cost one sync and not thousands. The folder is gone at the end, and what an attempt before left in it at the beginning. An empty one stays where a large file is left to be resumed: by it the next attempt knows
 //! that there is something of this transfer, wherever in the tree.
 
@@ -22,8 +22,8 @@ const BATCH_FILES: usize = 4_096;
 const BATCH_BYTES: u64 = 64 << 20;
 /// or when its first file has waited for so many milliseconds: what has its name is not lost, whatever happens.
 const BATCH_AGE: u64 = 2_000;
-/// Names that are given with one call.
-const NAMES: usize = 1_000;
+/// Names that are given with one call, of the 10,000 that a call takes.
+const NAMES: usize = 4_096;
 
 /// A file that waits for its name.
 #[derive(Debug)]
@@ -70,9 +70,20 @@ pub(super) struct Stage {
     bytes: u64,
     /// When its first file came.
     begun: u64,
-    syncing: Option<(u64, Vec<Staged>)>,
+    under_way: Option<Batch>,
     /// How many batches have begun to be synced.
     batches: u64,
+}
+
+/// One that is being synced, or gets its names.
+#[derive(Debug)]
+struct Batch {
+    /// What is under way of it.
+    operation: u64,
+    /// How many names are being given. None: it is being synced.
+    naming: Option<usize>,
+    /// Those that do not have their names.
+    files: Vec<Staged>,
 }
 
 impl Stage {
@@ -88,7 +99,7 @@ impl Stage {
 
     /// One that is made when the first file comes.
     pub(super) fn new(stem: &str) -> Self {
-        Self { path: Self::path(stem), made: false, found: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, syncing: None, batches: 0 }
+        Self { path: Self::path(stem), made: false, found: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, under_way: None, batches: 0 }
     }
 
     /// Removes what there is of it.
@@ -186,40 +197,52 @@ impl Stage {
     pub(super) fn sync(&mut self, root: &Directory, last: bool) {
         let old = now().saturating_sub(self.begun) >= BATCH_AGE;
         let due = self.batch.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || last || old;
-        if due && !self.batch.is_empty() && self.syncing.is_none() {
-            self.syncing = Some((root.start_sync_all(), std::mem::take(&mut self.batch)));
+        if due && !self.batch.is_empty() && self.under_way.is_none() {
+            self.under_way = Some(Batch { operation: root.start_sync_all(), naming: None, files: std::mem::take(&mut self.batch) });
             self.bytes = 0;
             self.batches += 1;
         }
     }
 
-    /// Whether this operation is the sync under way.
+    /// Whether this operation is the one under way.
     pub(super) fn is(&self, operation: u64) -> bool {
-        self.syncing.as_ref().is_some_and(|(number, _)| *number == operation)
+        self.under_way.as_ref().is_some_and(|batch| batch.operation == operation)
     }
 
-    /// The sync under way is done: its files get their names.
-    pub(super) fn name_all(&mut self, root: &Directory) -> Vec<Named> {
-        let Some((_, batch)) = self.syncing.take() else { return Vec::new() };
-        let mut named = Vec::with_capacity(batch.len());
-        let mut rest = batch.into_iter().peekable();
-        while rest.peek().is_some() {
-            let part: Vec<Staged> = rest.by_ref().take(NAMES).collect();
-            let names: Vec<NewName> =
-                part.iter().map(|file| NewName { old: self.name(file.number), new: file.path.clone(), replace: file.how == How::Replace }).collect();
-            for (file, result) in part.into_iter().zip(root.rename_files(&names)) {
-                let outcome = match result {
-                    Ok(()) => Ok(Published::As(file.path.clone())),
-                    Err(VfsError::Exists(_)) if file.how == How::Beside => self.name_beside(root, &file),
-                    Err(error) => Err(error),
-                };
-                if outcome.is_err() {
-                    self.discard(root, file.number);
-                }
-                named.push((file, outcome));
-            }
+    /// Whether files are just getting their names.
+    pub(super) fn is_naming(&self) -> bool {
+        self.under_way.as_ref().is_some_and(|batch| batch.naming.is_some())
+    }
+
+    /// What was under way is done: if it was the sync, the files begin to get their names; if it was that, `outcome` says which have not, and the next of the batch follow.
+    pub(super) fn go_on(&mut self, root: &Directory, outcome: &[u8]) -> Vec<Named> {
+        let Some(mut batch) = self.under_way.take() else { return Vec::new() };
+        let rest = batch.files.split_off(batch.naming.unwrap_or(0));
+        let named = batch.files.into_iter().enumerate().map(|(place, file)| self.see(root, file, outcome.get(place) == Some(&0))).collect();
+        if !rest.is_empty() {
+            let part = rest.iter().take(NAMES);
+            let names: Vec<NewName> = part.map(|file| self.wish(file)).collect();
+            self.under_way = Some(Batch { operation: root.start_rename_files(&names), naming: Some(names.len()), files: rest });
         }
         named
+    }
+
+    fn wish(&self, file: &Staged) -> NewName {
+        NewName { old: self.name(file.number), new: file.path.clone(), replace: file.how == How::Replace }
+    }
+
+    /// What became of a file that was to get its name: why it has not, if so, is found by asking again.
+    fn see(&self, root: &Directory, file: Staged, has_it: bool) -> Named {
+        let again = || root.rename(&self.name(file.number), &file.path, file.how == How::Replace);
+        let outcome = match if has_it { Ok(()) } else { again() } {
+            Ok(()) => Ok(Published::As(file.path.clone())),
+            Err(VfsError::Exists(_)) if file.how == How::Beside => self.name_beside(root, &file),
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            self.discard(root, file.number);
+        }
+        (file, outcome)
     }
 
     fn name_beside(&self, root: &Directory, file: &Staged) -> Result<Published, VfsError> {
@@ -235,16 +258,16 @@ impl Stage {
 
     /// Up to which batch all files have their names, or have failed.
     pub(super) fn named(&self) -> u64 {
-        self.batches - u64::from(self.syncing.is_some())
+        self.batches - u64::from(self.under_way.is_some())
     }
 
     /// How many files wait for their names.
     pub(super) fn waiting(&self) -> u64 {
-        (self.batch.len() + self.syncing.as_ref().map_or(0, |(_, batch)| batch.len())) as u64
+        (self.batch.len() + self.under_way.as_ref().map_or(0, |batch| batch.files.len())) as u64
     }
 
     /// Whether nothing waits for its name.
     pub(super) fn is_empty(&self) -> bool {
-        self.batch.is_empty() && self.syncing.is_none()
+        self.batch.is_empty() && self.under_way.is_none()
     }
 }
