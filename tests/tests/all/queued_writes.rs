@@ -1,8 +1,8 @@
-//! What a process queues for a file: nobody who asks sees less than all of it, and what could not be written is never passed over.
+//! What a process has done to its files without waiting: nobody who asks sees less than all that was queued, and what could not be done is never passed over.
 
 use serde_json::{Value, json};
 use transship_tests::package::{install_puppet, tell};
-use transship_tests::{Home, Serving};
+use transship_tests::{Home, Serving, eventually};
 
 fn puppet() -> (Home, Serving) {
     let alice = Home::new("alice");
@@ -38,4 +38,21 @@ fn what_can_not_be_written_is_told_by_every_call_that_follows() {
         assert!(got["asked"][asked]["err"].as_str().is_some_and(|error| error.contains("NoSpace")), "{asked}: {got}");
     }
     assert_eq!(got["others"]["ok"].as_array().unwrap()[..2], *json!([["a", 30_000], ["b", 30_000]]).as_array().unwrap(), "{got}");
+}
+
+#[test]
+fn names_that_are_given_meanwhile_are_told_one_by_one() {
+    let (alice, _serving) = puppet();
+    for name in ["a", "b", "taken"] {
+        tell(&alice, "main", &json!({"write": {"drive": "files", "path": name, "text": name}}));
+    }
+    let names = json!([["a", "new a"], ["b", "taken"], ["not there", "new"], ["../b", "out"], ["taken", "free"], ["b", "taken"]]);
+    let operation = tell(&alice, "main", &json!({"start-rename": {"drive": "files", "names": names}}))["ok"].clone();
+    let event = eventually("it is done", || tell(&alice, "main", &json!("events")).as_array().unwrap().first().cloned());
+    // In hexadecimal, one byte each: 1 is what has not the name.
+    assert_eq!(event, json!({"completion": {"operation": operation, "outcome": {"ok": "000101010000"}}}));
+    let listed = tell(&alice, "main", &json!({"list": {"drive": "files"}}));
+    assert_eq!(listed["ok"], json!(["free", "new a", "taken"]));
+    let read = |path| tell(&alice, "main", &json!({"read": {"drive": "files", "path": path}}))["ok"].clone();
+    assert_eq!((read("free"), read("taken")), (json!("taken"), json!("b")));
 }

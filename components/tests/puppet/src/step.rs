@@ -69,6 +69,8 @@ pub enum Step {
     Write { drive: String, path: String, text: String },
     /// Queues so many blobs of so many bytes for a file, each of one letter, and asks the file and others what is there.
     Queue { drive: String, path: String, count: u8, bytes: u32 },
+    /// Begins to rename files, each from one name to another.
+    StartRename { drive: String, names: Vec<(String, String)> },
     /// Reads a file.
     Read { drive: String, path: String },
     /// Lists a directory's names.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use transship_guest::address::ProcessId;
+use transship_guest::bindings::transship::host::vfs::NewName;
 use transship_guest::bindings::transship::host::{capabilities, digests, log, messaging, peers, state, timer};
 use transship_guest::drive::{Directory, VfsError};
 use transship_guest::message::{CapabilityKind, DriveGrant, ReceivedRequest, SendErrorKind, respond_later};
@@ -246,6 +247,10 @@ impl Puppet {
                 Ok(root) => queue(&root, &path, count, bytes)?,
                 Err(error) => json!({"err": format!("{error:?}")}),
             },
+            Step::StartRename { drive, names } => {
+                let names: Vec<_> = names.into_iter().map(|(old, new)| NewName { old, new, replace: false }).collect();
+                result(open_drive(&drive).map(|root| root.start_rename_files(&names)))
+            }
             Step::Read { drive, path } => result(
                 open_drive(&drive)
                     .and_then(|root| root.open_file(&path, OpenFlags::READ))
