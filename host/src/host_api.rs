@@ -162,7 +162,7 @@ impl Guest {
             background: Background::new(process.clone()),
             digesting: node.turns.digests(),
             syncing: node.turns.syncs(),
-            writing: node.turns.writes(),
+            writing: process.writing.get_or_init(|| node.turns.writes()).clone(),
             node,
             process,
             memory,

@@ -14,8 +14,8 @@ pub(crate) mod run;
 pub(crate) mod supervisor;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::capability::{Capability, CapabilityError, Kind, MAX_HELD};
 use crate::engine::Limits;
 use crate::message::{Address, ProcessId};
+use crate::turns::Turns;
 pub(crate) use asked::{Asked, Need};
 use mailbox::Mailbox;
 use pending::{Pending, ReplyTo};
@@ -97,6 +98,8 @@ pub(crate) struct Process {
     pub(crate) ended: CancellationToken,
     /// Told when the node's owner ends it: if it is to be restarted, it is.
     pub(crate) interrupted: Notify,
+    /// What it writes without waiting, once it has run.
+    pub(crate) writing: OnceLock<Turns>,
     pub(crate) memory: AtomicU64,
     pub(crate) messages_in: AtomicU64,
     pub(crate) messages_out: AtomicU64,
@@ -127,6 +130,7 @@ impl Process {
             stop: CancellationToken::new(),
             ended: CancellationToken::new(),
             interrupted: Notify::new(),
+            writing: OnceLock::new(),
             memory: AtomicU64::new(0),
             messages_in: AtomicU64::new(0),
             messages_out: AtomicU64::new(0),

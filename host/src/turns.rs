@@ -25,13 +25,15 @@ pub(crate) struct Abandoned;
 #[derive(Debug, Clone)]
 pub(crate) struct Turns {
     own: Arc<Semaphore>,
+    /// Of its own.
+    count: u32,
     node: Arc<Semaphore>,
 }
 
 impl Turns {
     /// Those of a process, of `node`'s.
     pub(crate) fn new(own: usize, node: Arc<Semaphore>) -> Self {
-        Self { own: Arc::new(Semaphore::new(own)), node }
+        Self { own: Arc::new(Semaphore::new(own)), count: u32::try_from(own).unwrap_or(u32::MAX), node }
     }
 
     /// Does `work` on a thread that may block, when its turn has come. Giving this up before then means that it is never begun.
@@ -58,6 +60,12 @@ impl Turns {
     pub(crate) fn now(&self) -> Option<Turn> {
         let own = self.own.clone().try_acquire_owned().ok()?;
         Some(Turn((own, self.node.clone().try_acquire_owned().ok()?)))
+    }
+
+    /// Waits until none of the process's own is taken.
+    pub(crate) async fn idle(&self) {
+        // It is never closed.
+        drop(self.own.acquire_many(self.count).await);
     }
 }
 
@@ -90,5 +98,25 @@ impl NodeTurns {
     /// A process's turns to write to the disk.
     pub(crate) fn syncs(&self) -> Turns {
         Turns::new(OWN, self.syncs.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_process_to_be_idle_waits_for_what_runs() {
+        let turns = Turns::new(2, Arc::new(Semaphore::new(5)));
+        turns.idle().await;
+        let (one, two) = (turns.now().unwrap(), turns.now().unwrap());
+        assert!(turns.now().is_none(), "a process has no more of its own");
+        let mut idle = Box::pin(turns.idle());
+        assert!(futures::poll!(&mut idle).is_pending());
+        drop(one);
+        assert!(futures::poll!(&mut idle).is_pending());
+        drop(two);
+        idle.await;
+        assert!(turns.now().is_some(), "and nothing is taken by that");
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use rustix::fs::OFlags;
 
 use super::tls::{Stream, Tls};
 use super::{CHUNK, Digest, END, Get, Hasher};
@@ -24,7 +26,50 @@ const SYNC: u64 = 64 << 20;
 /// How often it is looked how many there are.
 const PAUSE: Duration = Duration::from_millis(2);
 
-type Chunk = (u64, Vec<u8>);
+/// Places in the file and in memory that a disk can take past the system's cache are multiples of this.
+const BLOCK: usize = 4 << 10;
+
+type Chunk = (u64, Buffer);
+
+/// Memory for a chunk, at such a place.
+#[derive(Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Buffer {
+    fn resize(&mut self, length: usize) {
+        self.bytes.resize(length + BLOCK, 0);
+        self.start = self.bytes.as_ptr().align_offset(BLOCK).min(BLOCK);
+        self.bytes.truncate(self.start + length);
+    }
+
+    fn chunk(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.start..).unwrap_or_default()
+    }
+}
+
+/// A file, and a way to it past the cache where it has one, as a node writes what arrives; a plain copy is as plain as others are.
+struct Target {
+    file: File,
+    direct: Option<File>,
+}
+
+impl Target {
+    fn create(path: &Path, plain: bool) -> std::io::Result<Self> {
+        let file = File::create_new(path)?;
+        let past = || File::options().write(true).custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path).ok();
+        Ok(Self { file, direct: if plain { None } else { past() } })
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+        let whole = bytes.len() / BLOCK * BLOCK;
+        let (first, rest) = bytes.split_at(whole);
+        self.direct.as_ref().unwrap_or(&self.file).write_all_at(first, offset)?;
+        self.file.write_all_at(rest, offset + whole as u64)
+    }
+}
 
 /// Fetches the file and compares the digests.
 pub(crate) fn get(get: &Get) -> anyhow::Result<()> {
@@ -38,20 +83,20 @@ pub(crate) fn get(get: &Get) -> anyhow::Result<()> {
         stream.flush()?;
         streams.push(stream);
     }
-    let file = File::create_new(&get.to)?;
+    let target = Target::create(&get.to, get.how.plain)?;
     let (written, done) = (AtomicU64::new(0), AtomicBool::new(false));
     let (found, told) = std::thread::scope(|scope| {
         let (full, chunks) = sync_channel::<Chunk>(AHEAD);
-        let (empty, buffers) = sync_channel::<Vec<u8>>(AHEAD + get.streams as usize);
+        let (empty, buffers) = sync_channel::<Buffer>(AHEAD + get.streams as usize);
         let buffers = Arc::new(Mutex::new(buffers));
         let hashing = scope.spawn(move || digest(get.how.digest, &chunks, &empty));
-        let (file, written, done) = (&file, &written, &done);
-        let syncing = (!get.no_sync).then(|| scope.spawn(move || sync_along(file, written, done)));
+        let (target, written, done) = (&target, &written, &done);
+        let syncing = (!get.no_sync).then(|| scope.spawn(move || sync_along(&target.file, written, done)));
         let receiving: Vec<_> = streams
             .into_iter()
             .map(|stream| {
                 let (full, buffers) = (full.clone(), buffers.clone());
-                scope.spawn(move || receive(stream, file, written, &full, &buffers))
+                scope.spawn(move || receive(stream, target, written, &full, &buffers))
             })
             .collect();
         drop(full);
@@ -72,7 +117,7 @@ pub(crate) fn get(get: &Get) -> anyhow::Result<()> {
         bail!("the digests differ");
     }
     if !get.no_sync {
-        file.sync_all()?;
+        target.file.sync_all()?;
     }
     Ok(())
 }
@@ -92,7 +137,7 @@ fn sync_along(file: &File, written: &AtomicU64, done: &AtomicBool) -> anyhow::Re
     Ok(())
 }
 
-fn receive(mut stream: Stream, file: &File, written: &AtomicU64, full: &SyncSender<Chunk>, buffers: &Mutex<Receiver<Vec<u8>>>) -> anyhow::Result<Stream> {
+fn receive(mut stream: Stream, target: &Target, written: &AtomicU64, full: &SyncSender<Chunk>, buffers: &Mutex<Receiver<Buffer>>) -> anyhow::Result<Stream> {
     loop {
         let mut offset = [0; 8];
         stream.read_exact(&mut offset)?;
@@ -107,22 +152,22 @@ fn receive(mut stream: Stream, file: &File, written: &AtomicU64, full: &SyncSend
             bail!("a chunk of {length} bytes");
         }
         let mut buffer = buffers.lock().ok().and_then(|buffers| buffers.try_recv().ok()).unwrap_or_default();
-        buffer.resize(length, 0);
-        stream.read_exact(&mut buffer)?;
-        file.write_all_at(&buffer, offset)?;
+        buffer.resize(length);
+        stream.read_exact(buffer.chunk())?;
+        target.write(buffer.chunk(), offset)?;
         written.fetch_add(length as u64, Ordering::Relaxed);
         full.send((offset, buffer)).context("the digest ended")?;
     }
 }
 
-fn digest(digest: Digest, chunks: &Receiver<Chunk>, empty: &SyncSender<Vec<u8>>) -> [u8; 32] {
+fn digest(digest: Digest, chunks: &Receiver<Chunk>, empty: &SyncSender<Buffer>) -> [u8; 32] {
     let mut hasher = Hasher::new(digest);
     let (mut waiting, mut at) = (BTreeMap::new(), 0);
     for (offset, chunk) in chunks {
         waiting.insert(offset, chunk);
-        while let Some(chunk) = waiting.remove(&at) {
-            hasher.update(&chunk);
-            at += chunk.len() as u64;
+        while let Some(mut chunk) = waiting.remove(&at) {
+            hasher.update(chunk.chunk());
+            at += chunk.chunk().len() as u64;
             // As many as may wait are kept for the connections.
             drop(empty.try_send(chunk));
         }

@@ -1,7 +1,7 @@
 //! Writes to an open file that its process does not wait for (`vfs.file.queue-blob`).
 //!
 //! A disk takes long for a piece and several pieces in the same time: a process that waits for each keeps the disk waiting for the next. What always holds: whoever asks the file anything else has waited for all that was queued before;
-//! after a write has failed, every call says so, since what the file holds is not known any more; when the process has ended, nothing is begun any more. How much is held is bounded: [`MOST`] pieces of at most [`LARGEST`] bytes a file, and as many of a process and of the node as there
+//! after a write has failed, every call says so, since what the file holds is not known any more; when the process has ended, nothing is begun any more, and who learns of its end does so when what was begun is done ([`crate::process::run`]). How much is held is bounded: [`MOST`] pieces of at most [`LARGEST`] bytes a file, and as many of a process and of the node as there
 //! are turns for them ([`crate::turns`]). What would be beyond that is waited for.
 
 use std::sync::Arc;

@@ -368,7 +368,7 @@ impl HostDirectory for Guest {
         let new = |NewFile { path, offset, length, modified, permissions }| vfs::NewFile { path, offset, length, modified, permissions };
         let mut files: Vec<vfs::NewFile> = files.into_iter().map(new).collect();
         // None depends on another, so many are written by two threads.
-        let rest = if files.len() >= HALVED { files.split_off(files.len() / 2) } else { Vec::new() };
+        let rest = if (HALVED..=vfs::MAX_MANY).contains(&files.len()) { files.split_off(files.len() / 2) } else { Vec::new() };
         let handle = self.table.get(&this)?;
         let other = (!rest.is_empty() && handle.capability.valid()).then(|| {
             let (directory, contents, rest) = (handle.directory.clone(), contents.clone(), rest.clone());

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -37,6 +37,9 @@ pub(crate) enum OnExit {
     Restart,
     Requests(Vec<(Address, Bytes)>),
 }
+
+/// How long what a process began to write may take after its end.
+const LAST_WRITES: Duration = Duration::from_secs(30);
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,11 @@ pub(crate) async fn run(
         };
         if let End::Failed(reason) = &end {
             tracing::warn!(process = %process.id, "ended: {reason}");
+        }
+        // Before anybody learns that it has ended: what comes after it may write to the same place.
+        let written = process.writing.get().map(|turns| tokio::time::timeout(LAST_WRITES, turns.idle()));
+        if let Some(Err(_)) = futures::future::OptionFuture::from(written).await {
+            tracing::warn!(process = %process.id, "a write that it began is not done after {} s: the disk hangs", LAST_WRITES.as_secs());
         }
         let restart = matches!((&on_exit, &end), (OnExit::Restart, End::Failed(_) | End::Interrupted)) && ready.is_none();
         if !restart {

@@ -110,7 +110,7 @@ mod tests {
     fn aligned(buffer: &mut Vec<u8>, beyond: usize) -> &[u8] {
         *buffer = vec![0; LENGTH + 2 * BLOCK];
         let start = buffer.as_ptr().align_offset(BLOCK) + beyond;
-        let bytes = &mut buffer[start..start + LENGTH];
+        let bytes = buffer.get_mut(start..start + LENGTH).unwrap_or_default();
         for (place, byte) in bytes.iter_mut().enumerate() {
             *byte = (place % 251) as u8;
         }
