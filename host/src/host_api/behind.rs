@@ -49,7 +49,13 @@ impl Behind {
                 });
                 Ok(())
             }
-            None => tokio::task::spawn_blocking(write).await.unwrap_or_else(|_| Err(abandoned())),
+            None => {
+                let done = tokio::task::spawn_blocking(write).await.unwrap_or_else(|_| Err(abandoned()));
+                if let Err(error) = &done {
+                    queue.failed.get_or_insert_with(|| error.clone());
+                }
+                done
+            }
         }
     }
 
@@ -170,8 +176,12 @@ mod tests {
     #[tokio::test]
     async fn what_there_is_no_turn_for_or_is_large_is_waited_for() {
         let behind = Behind::default();
-        assert_eq!(behind.write(&turns(0), 1, || Err(full())).await, Err(full()));
-        assert_eq!(behind.write(&turns(8), LARGEST + 1, || Err(full())).await, Err(full()));
+        assert_eq!(behind.write(&turns(0), 1, || Ok(())).await, Ok(()));
+        assert_eq!(behind.write(&turns(8), LARGEST, || Ok(())).await, Ok(()));
         assert_eq!(behind.settled().await, Ok(()));
+        assert_eq!(behind.write(&turns(8), LARGEST + 1, || Err(full())).await, Err(full()));
+        assert_eq!(behind.settled().await, Err(full()));
+        let other = Behind::default();
+        assert_eq!(other.write(&turns(0), 1, || Err(full())).await, Err(full()));
     }
 }
