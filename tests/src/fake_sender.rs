@@ -86,11 +86,11 @@ impl<'a> FakeSender<'a> {
     /// # Panics
     /// If it ends without a word.
     pub fn serve(mut self, worker: &str, mut answer: impl FnMut(&Wish) -> Option<Answer>) -> Option<Value> {
+        let mut met = self.link.met();
         loop {
             // One that can't go on says so; a worker that is gone without a word is caught here, and not by a time-out.
-            let Some(wish) = self.link.wish_unless(|| !self.siege.bob.workers().iter().any(|other| other == worker)) else {
-                panic!("the worker ended without a word")
-            };
+            let ended = || !self.siege.bob.workers().iter().any(|other| other == worker);
+            let Some(wish) = met.pop_front().or_else(|| self.link.wish_unless(ended)) else { panic!("the worker ended without a word") };
             if !wish.source.ends_with(worker) {
                 continue;
             }

@@ -1,5 +1,6 @@
 //! A worker of mallory's that says what a test wants it to: one side of a transfer, by hand. It talks over a link of a [`RawPeer`], and what is too large for that goes over a lane of hers.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -24,6 +25,14 @@ pub struct Wish {
     /// What is said.
     pub body: Value,
     number: Option<u128>,
+}
+
+impl Wish {
+    /// None: it is an answer.
+    fn of(head: Head, body: &[u8]) -> Option<Self> {
+        let HeadKind::Request(number) = head.kind else { return None };
+        Some(Self { source: head.source, target: head.target, body: serde_json::from_slice(body).unwrap_or(Value::Null), number })
+    }
 }
 
 /// The process in JSON.
@@ -62,9 +71,8 @@ impl RawPeer {
             match self.frame().expect("the node keeps the link") {
                 (kind::MESSAGE, payload) => {
                     let (head, body) = self.taken(&payload);
-                    if let HeadKind::Request(number) = head.kind {
-                        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                        return Some(Wish { source: head.source, target: head.target, body, number });
+                    if let Some(wish) = Wish::of(head, &body) {
+                        return Some(wish);
                     }
                 }
                 // It comes when nothing else has come for a while.
@@ -77,6 +85,16 @@ impl RawPeer {
                 _ => {}
             }
         }
+    }
+
+    /// What the node wanted while an answer of it was waited for: it may want something before it answers.
+    pub fn met(&mut self) -> VecDeque<Wish> {
+        let wishes = std::mem::take(&mut self.met);
+        let wish = |payload: Vec<u8>| {
+            let (head, body) = split(&payload);
+            Wish::of(head, &body)
+        };
+        wishes.into_iter().filter_map(wish).collect()
     }
 
     /// A message that came, of which the node is told so.

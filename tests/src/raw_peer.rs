@@ -161,6 +161,8 @@ pub struct RawPeer {
     instance: u64,
     /// Messages that came while an answer was waited for, that answer among them, and were not said to be taken.
     untold: u32,
+    /// The requests among them.
+    pub(crate) met: Vec<Vec<u8>>,
 }
 
 impl RawPeer {
@@ -195,7 +197,7 @@ impl RawPeer {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
-        Ok(Self { stream, instance: 7, untold: 0 })
+        Ok(Self { stream, instance: 7, untold: 0, met: Vec::new() })
     }
 
     /// Connects with the key of `home`, which is a peer's, and greets. Returns the link's token too.
@@ -285,7 +287,7 @@ impl RawPeer {
         }
     }
 
-    /// Asks a process and waits for its answer. Other frames that come are passed over.
+    /// Asks a process and waits for its answer. Other frames that come are passed over, and requests kept for [`met`](Self::met).
     ///
     /// # Errors
     /// The variant of the node's refusal: 0 no such process, 1 denied, 2 busy.
@@ -299,8 +301,10 @@ impl RawPeer {
                     let (length, rest) = payload.split_at(4);
                     let (head, body) = rest.split_at(u32::from_le_bytes(length.try_into().unwrap()) as usize);
                     let head: Head = postcard::from_bytes(head).expect("a head");
-                    if matches!(head.kind, HeadKind::Response(to) if to == number) {
-                        return Ok(body.to_vec());
+                    match head.kind {
+                        HeadKind::Response(to) if to == number => return Ok(body.to_vec()),
+                        HeadKind::Request(_) => self.met.push(payload),
+                        _ => {}
                     }
                 }
                 (kind::REFUSED, payload) => {
