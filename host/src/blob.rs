@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+/// Bytes that are to go to a disk past the system's cache begin at a multiple of this, in memory and in the file: at least the logical block of any disk.
+pub(crate) const BLOCK: usize = 4 << 10;
+
 /// Something that can be read at an offset, behind a blob. Implemented by the drives' open files.
 pub trait ReadAt: Send + Sync + std::fmt::Debug {
     /// Fills `buffer` from `offset`. Blocks on the disk: call it where blocking is allowed.

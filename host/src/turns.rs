@@ -21,6 +21,10 @@ const OWN: usize = 8;
 #[error("the work was abandoned after a fault, or because the node ends")]
 pub(crate) struct Abandoned;
 
+/// A turn that is taken until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Turn(#[expect(dead_code, reason = "held")] (OwnedSemaphorePermit, OwnedSemaphorePermit));
+
 /// Turns of one kind. Cloning shares them.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns {
@@ -42,20 +46,14 @@ impl Turns {
     /// [`Abandoned`].
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Abandoned> {
         let own = self.own.clone().acquire_owned().await.map_err(|_| Abandoned)?;
-        let node = self.node.clone().acquire_owned().await.map_err(|_| Abandoned)?;
+        let turn = Turn((own, self.node.clone().acquire_owned().await.map_err(|_| Abandoned)?));
         let done = tokio::task::spawn_blocking(move || {
-            let _turn = (own, node);
+            let _turn = turn;
             work()
         });
         done.await.map_err(|_| Abandoned)
     }
-}
 
-/// A turn that is taken until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Turn(#[expect(dead_code, reason = "held")] (OwnedSemaphorePermit, OwnedSemaphorePermit));
-
-impl Turns {
     /// A turn, if nobody has to be waited for.
     pub(crate) fn now(&self) -> Option<Turn> {
         let own = self.own.clone().try_acquire_owned().ok()?;

@@ -191,13 +191,11 @@ impl HostFile for Guest {
     async fn queue_blob(&mut self, this: Resource<FileHandle>, offset: u64, blob: Resource<BlobHandle>) -> Outcome<()> {
         self.busy_epochs = 0;
         let blob: Blob = self.blob(&blob)?;
-        // What is read from a file while it is written may take any time.
-        if blob.in_memory().is_none() {
-            return self.with_file(&this, move |file| file.write_blob(offset, &blob)).await;
-        }
+        // What is read from a file while it is written may take any time: that is waited for.
+        let length = if blob.in_memory().is_some() { blob.length() } else { u64::MAX };
         let FileHandle { file, capability, behind } = self.table.get_mut(&this)?;
         let (file, capability, behind) = (file.clone(), capability.clone(), behind.get_or_insert_default().clone());
-        let written = behind.write(&self.writing, blob.length(), move || {
+        let written = behind.write(&self.writing, length, move || {
             // Looked at when it is done and not when it was asked for.
             if capability.valid() { file.write_blob(offset, &blob) } else { Err(vfs::VfsError::Denied(REVOKED.into())) }
         });
@@ -370,14 +368,16 @@ impl HostDirectory for Guest {
         // None depends on another, so many are written by two threads.
         let rest = if (HALVED..=vfs::MAX_MANY).contains(&files.len()) { files.split_off(files.len() / 2) } else { Vec::new() };
         let handle = self.table.get(&this)?;
-        let other = (!rest.is_empty() && handle.capability.valid()).then(|| {
-            let (directory, contents, rest) = (handle.directory.clone(), contents.clone(), rest.clone());
+        if !handle.capability.valid() {
+            return Ok(files.iter().chain(&rest).map(|_| Err(revoked())).collect());
+        }
+        let other = (!rest.is_empty()).then(|| {
+            let (directory, contents) = (handle.directory.clone(), contents.clone());
             tokio::task::spawn_blocking(move || directory.write_files(&rest, &contents))
         });
         let mut written = self.with_many(&this, files, move |directory, files| directory.write_files(files, &contents)).await?;
-        match other {
-            Some(other) => written.extend(other.await?.into_iter().map(|result| result.map_err(Into::into))),
-            None => written.extend(rest.iter().map(|_| Err(revoked()))),
+        if let Some(other) = other {
+            written.extend(other.await?.into_iter().map(|result| result.map_err(Into::into)));
         }
         Ok(written)
     }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::blob::BLOCK;
+
 /// The most bytes that are kept for the next blob: eight chunks of the usual size.
-const KEPT: usize = 8 * ((1 << 20) + ALIGNMENT);
-/// Shorter blobs are the allocator's business.
+const KEPT: usize = 8 * ((1 << 20) + BLOCK);
+/// Shorter blobs are the allocator's business. Buffers of that size begin where a disk can take them from (see [`BLOCK`]).
 const WORTHWHILE: usize = 128 << 10;
 /// A buffer is not used for a blob of less than its half: what it has beyond the blob would be held, and not be counted.
 const FITTING: usize = 2;
-/// Buffers of that size begin at a multiple of this, so that a file can be written from them past the system's cache.
-const ALIGNMENT: usize = 4 << 10;
 
 #[derive(Debug, Default)]
 struct State {
@@ -36,7 +36,7 @@ pub(super) struct Room {
 impl Room {
     fn new(mut bytes: Vec<u8>) -> Self {
         // It has room for so much more, so that it does not move now.
-        let start = bytes.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
+        let start = bytes.as_ptr().align_offset(BLOCK).min(BLOCK);
         bytes.resize(start, 0);
         Self { bytes, start }
     }
@@ -62,7 +62,7 @@ impl Buffers {
         if length < WORTHWHILE {
             return Room { bytes: Vec::with_capacity(length), start: 0 };
         }
-        Room::new(self.buffer(length + ALIGNMENT))
+        Room::new(self.buffer(length + BLOCK))
     }
 
     fn buffer(&self, length: usize) -> Vec<u8> {
@@ -162,10 +162,10 @@ mod tests {
         let buffers = Buffers::default();
         let capacity = |length| buffers.take(length).bytes.capacity();
         drop(filled(&buffers, MIB, 1));
-        let kept = MIB + ALIGNMENT;
+        let kept = MIB + BLOCK;
         assert_eq!(capacity(MIB + 1), kept + 1);
-        assert_eq!(capacity(kept / 2 - ALIGNMENT - 1), kept / 2 - 1);
-        assert_eq!(capacity(kept / 2 - ALIGNMENT), kept);
+        assert_eq!(capacity(kept / 2 - BLOCK - 1), kept / 2 - 1);
+        assert_eq!(capacity(kept / 2 - BLOCK), kept);
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         let buffers = Buffers::default();
         for length in [WORTHWHILE, MIB - 1, MIB] {
             let bytes = filled(&buffers, length, 7);
-            assert!(bytes.as_ptr().addr().is_multiple_of(ALIGNMENT), "{length}");
+            assert!(bytes.as_ptr().addr().is_multiple_of(BLOCK), "{length}");
             assert_eq!(bytes, vec![7; length]);
         }
         assert_eq!(filled(&buffers, WORTHWHILE - 1, 7).len(), WORTHWHILE - 1);
@@ -185,7 +185,7 @@ mod tests {
         let many: Vec<Bytes> = (0..40).map(|_| filled(&buffers, MIB, 1)).collect();
         drop(many);
         let kept = || buffers.0.lock().free.len();
-        assert_eq!(kept(), KEPT / (MIB + ALIGNMENT));
+        assert_eq!(kept(), KEPT / (MIB + BLOCK));
         // The first look begins the time in which they are needed or not.
         buffers.trim();
         drop(filled(&buffers, MIB, 1));

@@ -18,7 +18,7 @@ fn queue(home: &Home, drive: &str, count: u8, bytes: u32) -> Value {
 #[test]
 fn whoever_asks_sees_all_that_was_queued() {
     let (alice, _serving) = puppet();
-    // Less than is written past the system's cache, as much, and with an end that no disk's block has.
+    // More than may be queued, of little and of much.
     for bytes in [1000, 256 << 10, (1 << 20) + 77] {
         let runs: Vec<Value> = (0..11_u8).map(|number| json!([char::from(b'a' + number).to_string(), bytes])).collect();
         let got = queue(&alice, "files", 11, bytes);

@@ -7,7 +7,7 @@
 use std::fs;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{is_local, metadata, open};
+pub(super) use linux::{is_local, is_on, metadata, open};
 use rustix::fd::AsFd;
 
 #[cfg(target_os = "linux")]
@@ -26,7 +26,12 @@ mod linux {
 
     /// Whether the system knows all of an open file without asking a disk or another machine.
     pub(in crate::vfs::folder) fn is_local(file: impl AsFd) -> bool {
-        fstatfs(file).is_ok_and(|stat| u64::try_from(stat.f_type).is_ok_and(|kind| LOCAL.contains(&(kind & 0xFFFF_FFFF))))
+        is_on(file, &LOCAL)
+    }
+
+    /// Whether a file is on one of these file systems, by their numbers in linux/magic.h.
+    pub(in crate::vfs::folder) fn is_on(file: impl AsFd, kinds: &[u64]) -> bool {
+        fstatfs(file).is_ok_and(|stat| u64::try_from(stat.f_type).is_ok_and(|kind| kinds.contains(&(kind & 0xFFFF_FFFF))))
     }
 
     /// See [`crate::vfs::backend::DirectoryBackend::metadata_at_once`].

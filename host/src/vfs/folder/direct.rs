@@ -7,11 +7,10 @@
 use std::fs;
 use std::io;
 
-/// Fewer bytes than this are the cache's business: a disk takes them one by one, and the cache many at a time. It is what a line that is not slow brings in one piece.
-pub(super) const LEAST: usize = 256 << 10;
-/// Places in files and in memory are multiples of this: at least the logical block of any disk.
-const BLOCK: usize = 4 << 10;
+use crate::blob::BLOCK;
 
+/// Fewer bytes than this are the cache's business: a disk takes them one by one, and the cache many at a time. It is what a line that is not slow brings in one piece.
+const LEAST: usize = 256 << 10;
 #[cfg(target_os = "linux")]
 pub(super) use linux::Direct;
 #[cfg(not(target_os = "linux"))]
@@ -30,9 +29,10 @@ mod linux {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use rustix::fs::{Mode, OFlags, fstatfs, open};
+    use rustix::fs::{Mode, OFlags, open};
     use rustix::io::Errno;
 
+    use super::super::at_once::is_on;
     use super::{fitting, fs, io};
 
     /// The file systems on which that is quick and well tried, by their numbers in linux/magic.h: ext4, XFS.
@@ -72,9 +72,8 @@ mod linux {
     }
 
     /// The same file, whatever name it has now. None: not on this file system, or the system does not let us.
-    fn open_again(file: &fs::File) -> Option<fs::File> {
-        let kind = u64::try_from(fstatfs(file).ok()?.f_type).ok()? & 0xFFFF_FFFF;
-        if !GOOD.contains(&kind) {
+    pub(super) fn open_again(file: &fs::File) -> Option<fs::File> {
+        if !is_on(file, &GOOD) {
             return None;
         }
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -136,9 +135,9 @@ mod tests {
         let (file, direct) = (tempfile::tempfile().unwrap(), Direct::default());
         file.write_all_at(&[9; 10 * BLOCK], 0).unwrap();
         let offset = 2 * BLOCK as u64;
-        // Where this file system has it; nothing otherwise.
         let done = direct.write(&file, bytes, offset).unwrap();
-        assert!(done == 0 || done == LEAST + 3 * BLOCK, "{done}");
+        // Where this file system has it; nothing otherwise.
+        assert_eq!(done, if linux::open_again(&file).is_some() { LEAST + 3 * BLOCK } else { 0 });
         file.write_all_at(&bytes[done..], offset + done as u64).unwrap();
         let mut found = vec![0; 2 * BLOCK + LENGTH];
         file.read_exact_at(&mut found, 0).unwrap();
