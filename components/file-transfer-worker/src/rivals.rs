@@ -17,8 +17,8 @@ const PATIENCE: u64 = 15_000;
 /// How many slots are looked into for what was left.
 const SLOTS: u32 = 8;
 
-/// Finds out which slot to use. `left` tells whether an earlier attempt left something in one.
-pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival], left: impl Fn(u32) -> bool) -> Result<u32, TransferError> {
+/// Finds out which slot to use. `left` tells in which of several an earlier attempt left something: the first such, if there is one.
+pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival], left: impl FnOnce(&[u32]) -> Option<u32>) -> Result<u32, TransferError> {
     let mut waiting = Vec::new();
     let mut used = Vec::new();
     for rival in rivals {
@@ -46,8 +46,9 @@ pub(crate) fn settle(session: &mut Session, suggested: u32, rivals: &[Rival], le
 }
 
 /// The first slot that nobody uses and in which something was left, if there is one not far away: attempts that ran at the same time may have left it while the first ended well.
-fn best(first: u32, used: &[u32], left: impl Fn(u32) -> bool) -> u32 {
-    (first..first.saturating_add(SLOTS)).find(|slot| !used.contains(slot) && left(*slot)).unwrap_or(first)
+fn best(first: u32, used: &[u32], left: impl FnOnce(&[u32]) -> Option<u32>) -> u32 {
+    let free: Vec<u32> = (first..first.saturating_add(SLOTS)).filter(|slot| !used.contains(slot)).collect();
+    left(&free).unwrap_or(first)
 }
 
 fn lowest_free(used: &[u32]) -> u32 {
@@ -67,9 +68,10 @@ mod tests {
 
     #[test]
     fn a_slot_in_which_something_was_left_is_better_than_an_empty_one() {
-        assert_eq!(best(0, &[], |_| false), 0);
-        assert_eq!(best(0, &[], |slot| slot == 1), 1);
-        assert_eq!(best(0, &[1], |slot| slot == 1), 0, "a living transfer uses it");
-        assert_eq!(best(0, &[], |slot| slot == SLOTS), 0);
+        let left_in = |slot| move |among: &[u32]| among.iter().copied().find(|found| *found == slot);
+        assert_eq!(best(0, &[], |_| None), 0);
+        assert_eq!(best(0, &[], left_in(1)), 1);
+        assert_eq!(best(0, &[1], left_in(1)), 0, "a living transfer uses it");
+        assert_eq!(best(0, &[], left_in(SLOTS)), 0);
     }
 }

@@ -12,7 +12,7 @@ use file_transfer_types::journal::{self, Journal};
 use file_transfer_types::manager::{Response as Answer, TransferStatus};
 use file_transfer_types::names::{self, HIDDEN};
 use file_transfer_types::types::{TransferError, TransferState};
-use transship_guest::drive::{Directory, OpenFlags, VfsError};
+use transship_guest::drive::{Directory, FileKind, OpenFlags, VfsError};
 use transship_guest::message::ReceivedRequest;
 use transship_guest::{info, warn};
 
@@ -78,7 +78,7 @@ impl Stopped {
             Some(_) => Ok(Some(Self { bytes: size, journal: None, kept: path })),
             // Beside a large file of a tree that is kept: that is shown, and this goes with it.
             None if crate::listing::entries(files, &path, None)?.0.is_empty() => Ok(None),
-            None => Ok(Some(Self { bytes: bytes_in(files, &path)?, journal: None, kept: path })),
+            None => Ok(Some(Self { bytes: bytes_staged(files, &path)?, journal: None, kept: path })),
         }
     }
 
@@ -154,12 +154,23 @@ fn read_journal(files: &Directory, path: &str) -> Option<Journal> {
     Journal::parse(&file.read(0, length).ok()?)
 }
 
-/// The bytes of the files in a folder: of a tree's, which has no folders in it.
-fn bytes_in(files: &Directory, folder: &str) -> Result<u64, VfsError> {
+/// The bytes of the files of a tree's hidden folder: those in it, and in the folders in it, which have none.
+fn bytes_staged(files: &Directory, folder: &str) -> Result<u64, VfsError> {
+    let mut below = Vec::new();
+    let mut bytes = bytes_in(files, folder, &mut below)?;
+    for folder in &below {
+        bytes = bytes.saturating_add(bytes_in(files, folder, &mut Vec::new())?);
+    }
+    Ok(bytes)
+}
+
+/// The bytes of the files in a folder; adds the folders in it to `below`.
+fn bytes_in(files: &Directory, folder: &str, below: &mut Vec<String>) -> Result<u64, VfsError> {
     let (mut bytes, mut last) = (0_u64, None::<String>);
     loop {
         let (entries, more) = crate::listing::entries(files, folder, last.as_deref())?;
         bytes = entries.iter().fold(bytes, |bytes, entry| bytes.saturating_add(entry.metadata.size));
+        below.extend(entries.iter().filter(|entry| entry.metadata.kind == FileKind::Directory).map(|entry| format!("{folder}/{}", entry.name)));
         match entries.into_iter().next_back() {
             Some(entry) if more => last = Some(entry.name),
             _ => return Ok(bytes),

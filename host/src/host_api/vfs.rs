@@ -295,7 +295,12 @@ impl HostDirectory for Guest {
         if let Err(error) = self.room_for_a_file() {
             return Ok(Err(error));
         }
-        match self.with_directory(&this, move |directory| directory.open_directory(&path, create)).await? {
+        let opened = match self.at_once(&this, |directory| directory.open_directory_at_once(&path, create))? {
+            Some(directory) => Ok(directory),
+            None => self.with_directory(&this, move |directory| directory.open_directory(&path, create)).await?,
+        };
+        self.busy_epochs = 0;
+        match opened {
             Ok(directory) => {
                 let capability = self.table.get(&this)?.capability.clone();
                 Ok(Ok(self.push_directory(directory, capability)?))
@@ -435,6 +440,10 @@ impl HostDirectory for Guest {
     }
 
     async fn free_space(&mut self, this: Resource<DirectoryHandle>) -> Outcome<u64> {
+        if let Some(free) = self.at_once(&this, Directory::free_space_at_once)? {
+            self.busy_epochs = 0;
+            return Ok(free.map_err(Into::into));
+        }
         self.with_directory(&this, Directory::free_space).await
     }
 

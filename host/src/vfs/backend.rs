@@ -39,6 +39,10 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
     fn open_at_once(&self, _: &RelativePath) -> Option<Arc<dyn FileBackend>> {
         None
     }
+    /// The directory, if it is there and can be opened as the file above.
+    fn open_directory_at_once(&self, _: &RelativePath) -> Option<Arc<dyn DirectoryBackend>> {
+        None
+    }
     /// `new` is not below `old`.
     fn rename(&self, old: &RelativePath, new: &RelativePath, replace: bool) -> Result<(), VfsError>;
     fn copy(&self, source: &RelativePath, target: &RelativePath) -> Result<(), VfsError>;
@@ -46,6 +50,10 @@ pub(super) trait DirectoryBackend: Send + Sync + fmt::Debug {
     fn remove_directory(&self, path: &RelativePath, recursive: bool) -> Result<(), VfsError>;
     fn sync(&self) -> Result<(), VfsError>;
     fn free_space(&self) -> Result<u64, VfsError>;
+    /// Whether `free_space` never waits for a disk or another machine.
+    fn tells_space_at_once(&self) -> bool {
+        false
+    }
     fn read_link(&self, path: &RelativePath) -> Result<String, VfsError>;
     fn make_link(&self, path: &RelativePath, target: &str) -> Result<(), VfsError>;
     fn set_directory(&self, path: &RelativePath, modified: i64, permissions: u16) -> Result<(), VfsError>;

@@ -91,6 +91,16 @@ impl Directory {
         Ok(Self { drive: self.drive.clone(), backend: self.backend.open_directory(&path, create)?, rights: self.rights, lent: None })
     }
 
+    /// A directory below this one that is there, if what the system has in memory is enough to open it: this does not block. None: it is not, or opening fails, and
+    /// [`Directory::open_directory`] says why.
+    pub fn open_directory_at_once(&self, path: &str, create: bool) -> Option<Self> {
+        let path = self.place(path).ok()?;
+        self.refuse_if_lent(&path).ok()?;
+        let may = self.rights != Rights::NONE && (!create || self.rights.contains(WRITE));
+        let backend = may.then(|| self.backend.open_directory_at_once(&path)).flatten()?;
+        Some(Self { drive: self.drive.clone(), backend, rights: self.rights, lent: None })
+    }
+
     /// One page of the entries of this directory whose names are greater than `after` in byte order: at most `limit`, 1 to [`MAX_PAGE`]. Needs `list`.
     ///
     /// What no path can name (see [`RelativePath`]) is left out. However many there are, the memory that this takes is bounded: names that follow are
@@ -187,6 +197,11 @@ impl Directory {
     /// What the system says.
     pub fn free_space(&self) -> Result<u64, VfsError> {
         self.backend.free_space()
+    }
+
+    /// [`Directory::free_space`], if it is known without waiting: this does not block. None: it is not.
+    pub fn free_space_at_once(&self) -> Option<Result<u64, VfsError>> {
+        self.backend.tells_space_at_once().then(|| self.free_space())
     }
 
     /// Where every path from outside becomes a place in this directory.

@@ -128,6 +128,10 @@ impl DirectoryBackend for Folder {
         Some(Arc::new(OpenFile::local(at_once::open(&self.handle, path)?, path)))
     }
 
+    fn open_directory_at_once(&self, path: &RelativePath) -> Option<Arc<dyn DirectoryBackend>> {
+        Some(Arc::new(Self { handle: at_once::open_directory(&self.handle, path)?, ahead: self.ahead.clone() }))
+    }
+
     fn rename(&self, old: &RelativePath, new: &RelativePath, replace: bool) -> Result<(), VfsError> {
         let (from, old_last) = self.parent(old, false)?;
         let (to, new_last) = self.parent(new, false)?;
@@ -236,6 +240,10 @@ impl DirectoryBackend for Folder {
     fn free_space(&self) -> Result<u64, VfsError> {
         let stat = fstatvfs(&self.handle).map_err(|error| VfsError::from_system(&error.into(), "the drive"))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn tells_space_at_once(&self) -> bool {
+        at_once::is_local(&self.handle)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use transship_tests::transfer::{MIDWAY, Wired, hidden_in, names_in, partial_in};
-use transship_tests::tree::{many, plant, same};
+use transship_tests::tree::{files_in, many, plant, same};
 use transship_tests::{Home, Running, differ, eventually, random_file};
 
 /// Less than what has a journal from its begin.
@@ -152,7 +152,7 @@ fn what_a_kill_left_of_a_tree_is_shown_and_thrown_away_but_not_while_it_is_used(
     let (large, waiting): (Vec<_>, Vec<_>) = shown.into_iter().partition(|it| it["name"] == "zlarge");
     assert_eq!((large.len(), &large[0]["bytes_total"]), (1, &json!(30 << 20)), "{large:?}");
     let stage = hidden_in(&target).into_iter().find(|name| name.ends_with(".tree")).unwrap();
-    let bytes = names_in(&target.join(&stage)).iter().map(|name| fs::metadata(target.join(&stage).join(name)).unwrap().len()).sum();
+    let bytes = files_in(&target.join(&stage)).values().sum();
     // If all of them had their names already, there is nothing to be shown.
     let waiting = (!waiting.is_empty() || bytes > 0).then(|| unknown(&waiting, &format!("out/{stage}"), bytes));
 

@@ -68,7 +68,11 @@ pub(crate) fn run(session: &mut Session, job: &Job) -> Result<TransferSummary, T
         return Ok(done);
     }
     let node = session.node.clone();
-    let left = |slot| known.as_ref().is_some_and(|place| stem_of(&node, job, place, slot).is_ok_and(|stem| Partial::is_there(place, &stem)));
+    let left = |slots: &[u32]| {
+        let place = known.as_ref()?;
+        let stems: Vec<String> = slots.iter().map_while(|&slot| stem_of(&node, job, place, slot).ok()).collect();
+        Partial::first_there(place, &stems).and_then(|index| slots.get(index).copied())
+    };
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
     if let Some((target, request)) = &job.ask {
         ask(session, target, request)?;

@@ -72,10 +72,14 @@ impl Partial {
         let (folder, made) = place.make_folder()?;
         let opened = (|| {
             let how = OpenFlags::READ | OpenFlags::WRITE;
-            let journal = match place.root().open_file(&journal_path, how) {
-                Ok(journal) => Some(journal),
-                Err(VfsError::NotFound(_)) => None,
-                Err(error) => return Err(error),
+            // Most often there is none, which was found out a moment ago and so costs less to ask again than to open it in vain.
+            let journal = match place.root().find(&journal_path) {
+                Ok(None) => None,
+                _ => match place.root().open_file(&journal_path, how) {
+                    Ok(journal) => Some(journal),
+                    Err(VfsError::NotFound(_)) => None,
+                    Err(error) => return Err(error),
+                },
             };
             // Without a journal nothing of it can be trusted. A sparse file stays one.
             let begin = if journal.is_some() { OpenFlags::empty() } else { OpenFlags::TRUNCATE };
@@ -124,9 +128,10 @@ impl Partial {
         }
     }
 
-    /// Whether there is something of a transfer.
-    pub(crate) fn is_there(place: &Place, stem: &str) -> bool {
-        matches!(place.root().find(&place.beside(&format!("{stem}{JOURNAL}"))), Ok(Some(found)) if found.size > 0)
+    /// The first of several transfers of which something is there. They are looked for all at once: one by one, each would cost as much.
+    pub(crate) fn first_there(place: &Place, stems: &[String]) -> Option<usize> {
+        let journals: Vec<String> = stems.iter().map(|stem| place.beside(&format!("{stem}{JOURNAL}"))).collect();
+        place.root().metadata_of(&journals).iter().position(|found| found.as_ref().is_ok_and(|found| found.size > 0))
     }
 
     /// Whether it has a journal.

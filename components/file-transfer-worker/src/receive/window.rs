@@ -13,6 +13,8 @@ const USUAL: u64 = 16 << 20;
 const MOST: u64 = 48 << 20;
 /// At the start: little enough for the slowest line, and five round trips from all.
 const FIRST: u64 = 1 << 20;
+/// A file of so many bytes is small.
+const SMALL: u64 = 2 << 20;
 /// The least, as long as that comes in time.
 const LEAST: u64 = 256 << 10;
 /// The least where it does not: what 600 bytes a second bring in the half minute that is waited for, unless somebody chose otherwise.
@@ -31,8 +33,8 @@ pub(crate) struct Window {
     bytes: u64,
     /// It does not become less: [`LEAST`], or less where that came late.
     floor: u64,
-    /// One chunk is the whole file.
-    whole: bool,
+    /// The file is [`SMALL`] and the line short.
+    small: bool,
     /// So many chunks, and nothing is measured.
     fixed: Option<usize>,
     /// The shortest time from asking to having, as far as known: the line's delay.
@@ -47,13 +49,14 @@ pub(crate) struct Window {
 impl Window {
     /// One that adapts itself, from `now` on.
     pub(crate) fn adaptive(now: u64) -> Self {
-        Self { bytes: FIRST, floor: LEAST, whole: false, fixed: None, delay: None, began: now, arrived: 0, streams: Streams::default() }
+        Self { bytes: FIRST, floor: LEAST, small: false, fixed: None, delay: None, began: now, arrived: 0, streams: Streams::default() }
     }
 
-    /// The same for one file of `size` bytes. `delay` is how long an answer took that had no bytes of it, if that is known: over a short line a small file comes in one chunk, since of thousands of them the chunks are a good part of the
-    /// work; where the line may be long, several are under way side by side.
+    /// The same for one file of `size` bytes. `delay` is how long an answer took that had no bytes of it, if that is known: over a short line a small file comes all at once and in as few chunks as may be, since of thousands of them the
+    /// chunks are a good part of the work; where the line may be long, several are under way side by side.
     pub(crate) fn of_file(now: u64, size: u64, delay: Option<u64>) -> Self {
-        Self { whole: size <= FIRST && delay.is_some_and(|delay| delay < LONG), ..Self::adaptive(now) }
+        let small = size <= SMALL && delay.is_some_and(|delay| delay < LONG);
+        Self { small, bytes: if small { size.max(FIRST) } else { FIRST }, ..Self::adaptive(now) }
     }
 
     /// One of so many chunks (at least 1).
@@ -76,7 +79,7 @@ impl Window {
         }
         let least = match self.is_slow() {
             true => SLOW_CHUNK.min(self.bytes),
-            false if self.whole => FIRST,
+            false if self.small => FIRST,
             false => LEAST_CHUNK,
         };
         (self.bytes / (CHUNKS * u64::from(self.streams.count()))).max(least).min(most)
@@ -116,6 +119,7 @@ impl Window {
 
     /// Something did not come in time. `silent`: nor did anything else meanwhile.
     pub(crate) fn late(&mut self, silent: bool, now: u64) {
+        self.small = false;
         if silent {
             // All of what was asked for still stands in the queues before the next: that is to be as little as may be.
             self.floor = LEAST_LATE;
@@ -217,11 +221,15 @@ mod tests {
     }
 
     #[test]
-    fn a_small_file_comes_in_one_chunk_over_a_short_line_until_that_comes_late() {
+    fn a_small_file_comes_at_once_and_in_few_chunks_over_a_short_line_until_that_comes_late() {
         let most = 1 << 20;
-        for (size, delay, chunk) in
-            [(1000, Some(LONG - 1), FIRST), (FIRST, Some(0), FIRST), (FIRST + 1, Some(0), LEAST_CHUNK), (FIRST, Some(LONG), LEAST_CHUNK)]
-        {
+        for (size, delay, chunk) in [
+            (1000, Some(LONG - 1), FIRST),
+            (FIRST, Some(0), FIRST),
+            (SMALL, Some(0), FIRST),
+            (SMALL + 1, Some(0), LEAST_CHUNK),
+            (FIRST, Some(LONG), LEAST_CHUNK),
+        ] {
             assert_eq!(Window::of_file(0, size, delay).chunk(most), chunk, "{size} {delay:?}");
         }
         let mut unknown = Window::of_file(0, FIRST, None);
@@ -232,6 +240,10 @@ mod tests {
         unknown.late(true, 0);
         assert_eq!(unknown.chunk(most), LEAST_LATE);
         assert_eq!(Window::of_file(0, FIRST, Some(0)).chunk(1000), 1000, "a limit or the sender may allow less");
+        let mut two_chunks = Window::of_file(0, SMALL, Some(0));
+        assert!(two_chunks.has_room(1, FIRST, FIRST));
+        two_chunks.late(false, 0);
+        assert!(!two_chunks.has_room(1, FIRST, FIRST) && two_chunks.chunk(most) == LEAST_CHUNK);
     }
 
     #[test]

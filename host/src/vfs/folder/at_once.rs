@@ -7,7 +7,7 @@
 use std::fs;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{is_local, is_on, metadata, open};
+pub(super) use linux::{is_local, is_on, metadata, open, open_directory};
 use rustix::fd::AsFd;
 
 #[cfg(target_os = "linux")]
@@ -54,6 +54,13 @@ mod linux {
         regular(&file).then(|| file.into())
     }
 
+    /// See [`crate::vfs::backend::DirectoryBackend::open_directory_at_once`].
+    pub(in crate::vfs::folder) fn open_directory(at: &Dir, path: &RelativePath) -> Option<Dir> {
+        // Good for walking, as cap-std opens them.
+        let found = look(at, path, OFlags::PATH | OFlags::DIRECTORY)?.ok()?;
+        is_local(&found).then(|| Dir::from_std_file(found.into()))
+    }
+
     /// What stands there, or that nothing does. None: the system can't tell at once, or something else is wrong.
     fn look(at: &Dir, path: &RelativePath, how: OFlags) -> Option<Result<OwnedFd, Errno>> {
         // Another spelling might stand there.
@@ -76,6 +83,11 @@ pub(super) fn is_local(_: impl AsFd) -> bool {
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn metadata(_: &cap_std::fs::Dir, _: &crate::vfs::RelativePath) -> Option<Result<crate::vfs::Metadata, crate::vfs::VfsError>> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn open_directory(_: &cap_std::fs::Dir, _: &crate::vfs::RelativePath) -> Option<cap_std::fs::Dir> {
     None
 }
 
@@ -148,11 +160,36 @@ mod tests {
     }
 
     #[test]
+    fn only_directories_are_opened_as_such_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = tempfile::tempdir().unwrap();
+        fs::create_dir(secret.path().join("d")).unwrap();
+        fs::create_dir_all(folder.path().join("d/e")).unwrap();
+        fs::write(folder.path().join("d/e/file"), "12345").unwrap();
+        symlink("d", folder.path().join("link")).unwrap();
+        symlink(secret.path(), folder.path().join("out")).unwrap();
+        let root = Folder::open_ambient(folder.path()).unwrap();
+        for name in ["link", "link/e", "out", "out/d", "d/e/file", "none", "d/none"] {
+            let _ = root.metadata(&path(name));
+            assert!(root.open_directory_at_once(&path(name)).is_none(), "{name}");
+        }
+        assert!(!folder.path().join("none").exists(), "nothing is made");
+        let opened = root.open_directory_at_once(&path("d/e"));
+        assert_eq!(opened.is_some(), is_local(fs::File::open(folder.path()).unwrap()));
+        if let Some(opened) = opened {
+            assert_eq!(opened.metadata(&path("file")).unwrap().size, 5);
+            opened.sync().unwrap();
+        }
+    }
+
+    #[test]
     fn a_name_that_may_be_spelled_otherwise_is_left_to_the_usual_way() {
         let folder = tempfile::tempdir().unwrap();
         let at = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
         let name = path("gr\u{fc}n");
         at.write("gru\u{308}n", "x").unwrap();
         assert!(metadata(&at, &name).is_none() && open(&at, &name).is_none());
+        at.create_dir("u\u{308}ber").unwrap();
+        assert!(open_directory(&at, &path("\u{fc}ber")).is_none());
     }
 }

@@ -33,6 +33,21 @@ fn entries_are_in_byte_order_in_pages_and_nothing_is_twice_or_missing() {
 }
 
 #[test]
+fn a_directory_is_opened_at_once_only_with_the_rights_that_the_usual_way_needs() {
+    on_each(|drive| {
+        put(&drive.root(Rights::ALL), "d/a", b"x");
+        let at_once = |rights, create| drive.root(rights).open_directory_at_once("d", create);
+        assert!(at_once(Rights::NONE, false).is_none() && at_once(READ_ONLY, true).is_none());
+        // Where a drive can do it at all.
+        for opened in [at_once(READ_ONLY, false), at_once(WRITE_ONLY, true)].into_iter().flatten() {
+            assert!(!opened.rights().list && opened.open_file("b", NEW).is_ok() == opened.rights().write);
+        }
+        assert!(drive.root(Rights::ALL).open_directory_at_once("../d", false).is_none());
+        assert!(drive.root(Rights::NONE).free_space_at_once().is_none_or(|free| free.unwrap() > 0));
+    });
+}
+
+#[test]
 fn metadata_tells_kind_size_time_and_permissions() {
     on_each(|drive| {
         let root = drive.root(Rights::ALL);

@@ -44,6 +44,8 @@ use target::Target;
 
 /// How many large files are received at a time.
 const LARGES: usize = 4;
+/// How many pages are asked for before the first has come.
+const FIRST_PAGES: u32 = 2;
 
 /// What is still to be asked for.
 #[derive(Debug)]
@@ -135,9 +137,10 @@ pub(crate) fn run(session: &mut Session, job: &Job, tree: &Tree) -> Result<Trans
     let mut target = Target::open(job, tree.dry_run)?;
     let node = session.node.clone();
     let stem = |slot: u32| receive::stem(&node, &job.name, &["tree", &slot.to_string()]);
-    let left = |slot| {
-        let root = target.root.as_ref();
-        root.zip(stem(slot).ok()).is_some_and(|(root, stem)| matches!(root.find(&Stage::path(&stem)), Ok(Some(_))))
+    let left = |slots: &[u32]| {
+        let stages: Vec<String> = slots.iter().map_while(|&slot| stem(slot).ok()).map(|stem| Stage::path(&stem)).collect();
+        let index = target.root.as_ref()?.metadata_of(&stages).iter().position(Result::is_ok)?;
+        slots.get(index).copied()
     };
     let slot = rivals::settle(session, job.slot, &job.rivals, left)?;
     let mut stage = Stage::new(&stem(slot)?);
@@ -260,15 +263,19 @@ impl Receiving<'_> {
         while let Some((number, request)) = self.asks.again(micros()) {
             self.session.ask(number, &request);
         }
+        // What a page says is asked for before more pages: its sender makes them one after the other, and meanwhile nothing would come of the first.
+        let mut enough = false;
+        while !enough && self.asks.has_room(self.asks.chunk(self.chunk), micros()) {
+            enough = !self.ask_for_contents()?;
+        }
         let first = self.pages.keys().next().copied().unwrap_or(self.next_page).min(self.next_page);
-        while !self.last_page && self.asked_pages < first + PAGES_AHEAD && self.asks.has_room_for_page() {
+        let ahead = if self.next_page == 0 { FIRST_PAGES } else { PAGES_AHEAD };
+        while !self.last_page && self.asked_pages < first + ahead && self.asks.has_room_for_page() {
             self.question(Question::Page(self.asked_pages), 0, 0);
             self.asked_pages += 1;
         }
-        while self.asks.has_room(self.asks.chunk(self.chunk), micros()) {
-            if !self.ask_for_contents()? {
-                return Ok(());
-            }
+        if enough {
+            return Ok(());
         }
         if let Some(pause) = self.asks.pause(micros()).filter(|_| !self.waking) {
             self.session.tick_after(pause);
@@ -337,7 +344,7 @@ impl Receiving<'_> {
     fn completed(&mut self, completion: &Completion) -> Result<(), TransferError> {
         if self.stage.is(completion.operation) {
             let outcome = completion.outcome.as_ref().map_err(|text| TransferError::Failed(text.clone()))?;
-            let named = self.root.as_ref().map(|root| self.stage.go_on(root, outcome)).unwrap_or_default();
+            let named = self.root.as_ref().map(|root| self.stage.go_on(root, completion.operation, outcome)).unwrap_or_default();
             for (file, outcome) in named {
                 self.named(&file.path, file.size, file.how, outcome.map_err(|error| from_vfs(error, &file.path, Side::Receiver)));
             }

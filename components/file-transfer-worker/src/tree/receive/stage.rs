@@ -25,6 +25,12 @@ const BATCH_AGE: u64 = 2_000;
 /// Names that are given with one call, of the 10,000 that a call takes.
 const NAMES: usize = 4_096;
 
+/// So many files in a row are in the same one of the stage's folders. A file system looks through what is in a folder for every name that comes or goes, and lets one thread at a time do so: a pack of
+/// small files, written by two threads, is in two of them.
+const IN_A_ROW: u64 = 128;
+/// How many folders there are: so many that those that wait for their names are few in each.
+const FOLDERS: u64 = 64;
+
 /// A file that waits for its name.
 #[derive(Debug)]
 pub(super) struct Staged {
@@ -65,23 +71,29 @@ pub(super) struct Stage {
     made: bool,
     /// An attempt before left one.
     found: bool,
+    /// How many of its folders are there.
+    folders: u64,
     next: u64,
     batch: Vec<Staged>,
     bytes: u64,
     /// When its first file came.
     begun: u64,
-    under_way: Option<Batch>,
-    /// How many batches have begun to be synced.
+    /// The batch that is being synced, by this operation. The next begins when this one gets its names.
+    syncing: Option<(u64, Vec<Staged>)>,
+    /// The batch that is synced and gets its names next.
+    synced: Option<Vec<Staged>>,
+    naming: Option<Naming>,
+    /// How many batches have begun to be synced, and how many of these have their names.
     batches: u64,
+    named: u64,
 }
 
-/// One that is being synced, or gets its names.
+/// The batch that gets its names.
 #[derive(Debug)]
-struct Batch {
-    /// What is under way of it.
+struct Naming {
     operation: u64,
-    /// How many names are being given. None: it is being synced.
-    naming: Option<usize>,
+    /// How many are being given by it.
+    count: usize,
     /// Those that do not have their names.
     files: Vec<Staged>,
 }
@@ -99,7 +111,21 @@ impl Stage {
 
     /// One that is made when the first file comes.
     pub(super) fn new(stem: &str) -> Self {
-        Self { path: Self::path(stem), made: false, found: false, next: 0, batch: Vec::new(), bytes: 0, begun: 0, under_way: None, batches: 0 }
+        Self {
+            path: Self::path(stem),
+            made: false,
+            found: false,
+            folders: 0,
+            next: 0,
+            batch: Vec::new(),
+            bytes: 0,
+            begun: 0,
+            syncing: None,
+            synced: None,
+            naming: None,
+            batches: 0,
+            named: 0,
+        }
     }
 
     /// Removes what there is of it.
@@ -124,7 +150,7 @@ impl Stage {
     pub(super) fn leave(&mut self, root: &Directory, keep: bool, kept: bool) {
         self.remove(root);
         if kept || (keep && self.found) {
-            self.made = false;
+            (self.made, self.folders) = (false, 0);
             if let Err(error) = self.make(root) {
                 warn!("{}: large files may have to be fetched again: {error:?}", self.path);
             }
@@ -140,26 +166,30 @@ impl Stage {
         Ok(())
     }
 
-    fn take_number(&mut self) -> u64 {
+    /// The number of the next file; the folder that it goes to is there.
+    fn take_number(&mut self, root: &Directory) -> Result<u64, TransferError> {
+        let folder = folder_of(self.next + 1);
+        if folder >= self.folders {
+            let path = format!("{}/{folder}", self.path);
+            root.open_directory(&path, true).map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
+            (self.made, self.folders) = (true, folder + 1);
+        }
         self.next += 1;
-        self.next
+        Ok(self.next)
     }
 
     fn name(&self, number: u64) -> String {
-        format!("{}/{number}", self.path)
+        format!("{}/{}/{number}", self.path, folder_of(number))
     }
 
     /// Writes small files, all with one call. Returns what could not be written, and why.
     pub(super) fn write(&mut self, root: &Directory, files: Vec<Small>, contents: &Blob) -> Result<Vec<(Small, VfsError)>, TransferError> {
-        self.make(root)?;
         let first = self.next + 1;
-        let new: Vec<NewFile> = files
-            .iter()
-            .map(|file| {
-                let number = self.take_number();
-                NewFile { path: self.name(number), offset: file.offset, length: file.size, modified: file.modified, permissions: file.permissions & 0o777 }
-            })
-            .collect();
+        let mut new = Vec::with_capacity(files.len());
+        for file in &files {
+            let path = self.take_number(root).map(|number| self.name(number))?;
+            new.push(NewFile { path, offset: file.offset, length: file.size, modified: file.modified, permissions: file.permissions & 0o777 });
+        }
         let mut failed = Vec::new();
         for ((number, file), result) in (first..).zip(files).zip(root.write_files(&new, contents)) {
             match result {
@@ -172,8 +202,7 @@ impl Stage {
 
     /// Opens a file that is to be written in parts, and gives its number.
     pub(super) fn open(&mut self, root: &Directory) -> Result<(File, u64), TransferError> {
-        self.make(root)?;
-        let number = self.take_number();
+        let number = self.take_number(root)?;
         let how = OpenFlags::READ | OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE | OpenFlags::PRIVATE | OpenFlags::SPARSE;
         let file = root.open_file(&self.name(number), how).map_err(|error| from_vfs(error, &self.path, Side::Receiver))?;
         Ok((file, number))
@@ -197,32 +226,44 @@ impl Stage {
     pub(super) fn sync(&mut self, root: &Directory, last: bool) {
         let old = now().saturating_sub(self.begun) >= BATCH_AGE;
         let due = self.batch.len() >= BATCH_FILES || self.bytes >= BATCH_BYTES || last || old;
-        if due && !self.batch.is_empty() && self.under_way.is_none() {
-            self.under_way = Some(Batch { operation: root.start_sync_all(), naming: None, files: std::mem::take(&mut self.batch) });
+        if due && !self.batch.is_empty() && self.syncing.is_none() && self.synced.is_none() {
+            self.syncing = Some((root.start_sync_all(), std::mem::take(&mut self.batch)));
             self.bytes = 0;
             self.batches += 1;
         }
     }
 
-    /// Whether this operation is the one under way.
+    /// Whether this operation is one of those under way.
     pub(super) fn is(&self, operation: u64) -> bool {
-        self.under_way.as_ref().is_some_and(|batch| batch.operation == operation)
+        self.is_sync(operation) || self.naming.as_ref().is_some_and(|naming| naming.operation == operation)
     }
 
-    /// Whether files are just getting their names.
+    fn is_sync(&self, operation: u64) -> bool {
+        self.syncing.as_ref().is_some_and(|(syncing, _)| *syncing == operation)
+    }
+
+    /// Whether files are just getting their names, or next.
     pub(super) fn is_naming(&self) -> bool {
-        self.under_way.as_ref().is_some_and(|batch| batch.naming.is_some())
+        self.naming.is_some() || self.synced.is_some()
     }
 
-    /// What was under way is done: if it was the sync, the files begin to get their names; if it was that, `outcome` says which have not, and the next of the batch follow.
-    pub(super) fn go_on(&mut self, root: &Directory, outcome: &[u8]) -> Vec<Named> {
-        let Some(mut batch) = self.under_way.take() else { return Vec::new() };
-        let rest = batch.files.split_off(batch.naming.unwrap_or(0));
-        let named = batch.files.into_iter().enumerate().map(|(place, file)| self.see(root, file, outcome.get(place) == Some(&0))).collect();
-        if !rest.is_empty() {
-            let part = rest.iter().take(NAMES);
-            let names: Vec<NewName> = part.map(|file| self.wish(file)).collect();
-            self.under_way = Some(Batch { operation: root.start_rename_files(&names), naming: Some(names.len()), files: rest });
+    /// This operation is done: if it was a sync, the files get their names, when those before have theirs; if it gave names, `outcome` says which have not theirs, and the next of the batch follow.
+    pub(super) fn go_on(&mut self, root: &Directory, operation: u64, outcome: &[u8]) -> Vec<Named> {
+        let mut named = Vec::new();
+        let mut rest = Vec::new();
+        if self.is_sync(operation) {
+            self.synced = self.syncing.take().map(|(_, files)| files);
+        } else if let Some(mut naming) = self.naming.take() {
+            rest = naming.files.split_off(naming.count);
+            named = naming.files.into_iter().enumerate().map(|(place, file)| self.see(root, file, outcome.get(place) == Some(&0))).collect();
+            self.named += u64::from(rest.is_empty());
+        }
+        if self.naming.is_none() {
+            let next = if rest.is_empty() { self.synced.take() } else { Some(rest) };
+            self.naming = next.map(|files| {
+                let names: Vec<NewName> = files.iter().take(NAMES).map(|file| self.wish(file)).collect();
+                Naming { operation: root.start_rename_files(&names), count: names.len(), files }
+            });
         }
         named
     }
@@ -258,16 +299,35 @@ impl Stage {
 
     /// Up to which batch all files have their names, or have failed.
     pub(super) fn named(&self) -> u64 {
-        self.batches - u64::from(self.under_way.is_some())
+        self.named
     }
 
     /// How many files wait for their names.
     pub(super) fn waiting(&self) -> u64 {
-        (self.batch.len() + self.under_way.as_ref().map_or(0, |batch| batch.files.len())) as u64
+        let syncing = self.syncing.as_ref().map_or(0, |(_, files)| files.len());
+        let synced = self.synced.as_ref().map_or(0, Vec::len);
+        let naming = self.naming.as_ref().map_or(0, |naming| naming.files.len());
+        (self.batch.len() + syncing + synced + naming) as u64
     }
 
     /// Whether nothing waits for its name.
     pub(super) fn is_empty(&self) -> bool {
-        self.batch.is_empty() && self.under_way.is_none()
+        self.waiting() == 0
+    }
+}
+
+/// Which of the stage's folders a file is in, by its number from 1 on. They are used in turn, so that one is used again when the files before have their names.
+fn folder_of(number: u64) -> u64 {
+    number.saturating_sub(1) / IN_A_ROW % FOLDERS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_in_a_row_share_a_folder_and_folders_are_used_again() {
+        assert_eq!((folder_of(1), folder_of(IN_A_ROW), folder_of(IN_A_ROW + 1)), (0, 0, 1));
+        assert_eq!((folder_of(IN_A_ROW * FOLDERS), folder_of(IN_A_ROW * FOLDERS + 1)), (FOLDERS - 1, 0));
     }
 }
