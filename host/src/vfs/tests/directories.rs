@@ -40,7 +40,7 @@ fn a_directory_is_opened_at_once_only_with_the_rights_that_the_usual_way_needs()
         assert!(at_once(Rights::NONE, false).is_none() && at_once(READ_ONLY, true).is_none());
         // Where a drive can do it at all.
         for opened in [at_once(READ_ONLY, false), at_once(WRITE_ONLY, true)].into_iter().flatten() {
-            assert!(!opened.rights().list && opened.open_file("b", NEW).is_ok() == opened.rights().write);
+            assert!(!opened.rights().list && opened.open_file("b", OpenFlags { read: false, ..NEW }).is_ok() == opened.rights().write);
         }
         assert!(drive.root(Rights::ALL).open_directory_at_once("../d", false).is_none());
         assert!(drive.root(Rights::NONE).free_space_at_once().is_none_or(|free| free.unwrap() > 0));
